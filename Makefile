@@ -1,0 +1,109 @@
+# Everything this repository can do, from a machine with Python >= 3.11 and make. `make` lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+PYTHON ?= python3
+PORT ?= 8080
+# Two workers: what the smallest machine we support has, and what the time limit of `make test` is set for.
+JOBS ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --custom-compile-command "make lock"
+LOCKS := requirements/uv.txt requirements/dev.txt requirements/run.txt requirements/train.txt
+# Heavy and outside suites are chosen by name, never by accident.
+ORDINARY := not integration
+
+.PHONY: help run test pr check lint format proof bench demo integration train-device lock upgrade-lock clean
+
+help: ## This list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ---- use it --------------------------------------------------------------------------------------
+
+run: $(VENV)/.run ## Start the gateway in the sandbox on 127.0.0.1 (PORT=8080)
+	@printf '%s\n' 'When it says ready, in another terminal (KEY is the printed key):' \
+	  "  curl -s 127.0.0.1:$(PORT)/inference -H \"authorization: Bearer \$$KEY\" -H 'content-type: application/json' \\" \
+	  "       -d '{\"input\": \"set a timer for 5 minutes\"}'" \
+	  '  any OpenAI client: base_url http://127.0.0.1:$(PORT)/v1, model "auto"' \
+	  'Ctrl-C stops it.' >&2
+	@exec $(BIN)/tierwise serve --sandbox --port $(PORT)
+
+demo: $(VENV)/.run ## Play sixteen requests in the sandbox and print where each went and why
+	@$(BIN)/tierwise demo
+
+# ---- check it ------------------------------------------------------------------------------------
+
+test: $(VENV)/.dev lint ## All checks and all tests (what CI runs; <= 15 minutes on two cores)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "$(ORDINARY)"
+
+pr: test ## The same, before a pull request
+
+check: $(VENV)/.dev lint ## Lint, types, import contracts, size limits, documents
+	@$(BIN)/python -m pytest -q tests/architecture tests/docs
+
+lint: $(VENV)/.dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy $(wildcard router_core agents edge_runtime gateway benchmarks examples tests requirements/install.py)
+	@$(BIN)/lint-imports --no-logo
+
+format: $(VENV)/.dev ## Format the code and fix what ruff can fix
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+proof: $(VENV)/.dev ## The heavy suites at full size; writes benchmarks/RESULTS.md
+	@$(BIN)/python -m pytest --proof -m proof
+	@$(BIN)/python -m benchmarks
+
+bench: $(VENV)/.dev ## Measure the decision and the gateway; writes benchmarks/RESULTS.md
+	@$(BIN)/python -m benchmarks
+
+integration: $(VENV)/.dev ## The suites that need a real vLLM node
+	@$(BIN)/python -m pytest -m integration
+
+# ---- make it -------------------------------------------------------------------------------------
+
+train-device: $(VENV)/.train ## Train and export the device model again
+	@$(BIN)/python -m edge_runtime.nlu.train
+
+lock: $(VENV)/.uv ## Bring the locks in line with pyproject.toml, keeping versions that still fit
+	@$(COMPILE) requirements/uv.in -o requirements/uv.txt $(UPGRADE)
+	@$(COMPILE) pyproject.toml requirements/build.in --extra edge --extra aws --extra test -o requirements/dev.txt $(UPGRADE)
+	@$(COMPILE) pyproject.toml requirements/build.in --extra edge --extra aws -c requirements/dev.txt -o requirements/run.txt
+	@$(COMPILE) pyproject.toml --extra train -c requirements/dev.txt --overrides requirements/train-overrides.in \
+	  --no-emit-package torch --no-emit-package tierwise -o requirements/train.txt $(UPGRADE)
+
+upgrade-lock: ## Take the newest versions into the locks
+	@$(MAKE) lock UPGRADE=--upgrade
+
+clean: ## Remove what make made, .venv included (var/ holds your records and stays)
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---- installation: a stamp per set, newer than what it was made from; everything said goes to stderr ------------
+
+$(VENV)/.uv: requirements/uv.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python >= 3.11 is needed: make PYTHON=python3.11")'
+	@test -x $(BIN)/python || { echo "making $(VENV)" >&2; $(PYTHON) -m venv $(VENV); }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $< >&2
+	@touch $@
+
+$(VENV)/.run: requirements/run.txt requirements/install.py pyproject.toml $(VENV)/.uv
+	@echo "installing $<" >&2
+	@$(BIN)/python requirements/install.py $< >&2
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt requirements/install.py pyproject.toml $(VENV)/.uv
+	@echo "installing $<" >&2
+	@$(BIN)/python requirements/install.py $< >&2
+	@touch $@ $(VENV)/.run
+
+$(VENV)/.train: requirements/train.txt $(VENV)/.dev
+	@echo "installing $< and torch" >&2
+	@$(BIN)/python requirements/install.py $< >&2
+	@# Builds of one torch version for CPU and for each CUDA have different hashes; the machine's index chooses.
+	@$(BIN)/python -m pip install --quiet torch==2.13.0 >&2
+	@touch $@

@@ -1,0 +1,1 @@
+"""What is known and how it is decided: data, policy, pure functions and ports; SDKs only under adapters."""
