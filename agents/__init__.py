@@ -1,1 +1,1 @@
-"""What is done with a request: one agent per concern, the pipeline that joins them, and execution."""
+"""What we do with a request: five agents with one public verb each, put on one path by the pipeline."""

@@ -1,0 +1,144 @@
+"""Every error Tierwise raises on purpose, in one tree.
+
+TierwiseError
+├── RequestError                 the caller's fault: 4xx
+│   ├── NotFoundError            404
+│   ├── ForbiddenError           403
+│   ├── ConflictError            409
+│   ├── TooLargeError            413
+│   └── RateLimitedError         429, `retry_after_s`
+├── NoTargetError                no target is left after the filters
+│   ├── NoPermittedTargetError   none may or can serve it: 422
+│   └── NoCapacityError          permitted ones are busy or throttled: 503
+├── TargetError                  one target failed one attempt
+│   ├── TimeoutTargetError       retryable; too slow to connect, answer or go on
+│   ├── ThrottledError           retryable; `retry_after_s`
+│   ├── UnavailableError         retryable; refused connection, 5xx, cut, malformed answer
+│   └── RefusedError             not retryable here: bad request for it, not confident, no access
+├── AllTargetsFailedError        502, carries the attempts
+├── DeadlineError                504, the deadline passed in execution, carries the attempts
+├── StoreError                   cache, state or telemetry; never fails a request
+└── ConfigurationError           at start only
+
+Messages are read by users: one sentence, no secret, no address of an upstream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:  # the tree must import nothing at run time
+    from router_core.execution import Attempt
+
+
+class TierwiseError(Exception):
+    """Base of everything below."""
+
+    retryable: ClassVar[bool] = False
+
+
+class RequestError(TierwiseError):
+    """The request is wrong. `field` names where, as a JSON path, when known."""
+
+    def __init__(self, detail: str, *, field: str | None = None) -> None:
+        super().__init__(detail)
+        self.field = field
+
+
+class NotFoundError(RequestError):
+    """The named thing does not exist, or belongs to somebody else."""
+
+
+class ForbiddenError(RequestError):
+    """The caller's role, key policy or a guard forbids it."""
+
+
+class ConflictError(RequestError):
+    """The same idempotency key came with another body, or the state forbids the act."""
+
+
+class TooLargeError(RequestError):
+    """A limit on size, depth or count was passed."""
+
+
+class RateLimitedError(RequestError):
+    """Our own limit; try again after `retry_after_s` seconds."""
+
+    def __init__(self, detail: str, *, retry_after_s: float) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
+class NoTargetError(TierwiseError):
+    """No target is left. `rejected` maps each target to its reason."""
+
+    def __init__(
+        self, detail: str, *, rejected: Mapping[str, str], retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.rejected = rejected
+        self.retry_after_s = retry_after_s
+
+
+class NoPermittedTargetError(NoTargetError):
+    """No configured target may or can serve this request."""
+
+
+class NoCapacityError(NoTargetError):
+    """Permitted targets exist, but all are busy, throttled or down."""
+
+
+class TargetError(TierwiseError):
+    """One attempt on one target failed; `outcome` is the word used in attempts and metrics."""
+
+    outcome: ClassVar[str] = "error"
+
+
+class TimeoutTargetError(TargetError):
+    retryable = True
+    outcome = "timeout"
+
+
+class ThrottledError(TargetError):
+    retryable = True
+    outcome = "throttled"
+
+    def __init__(self, detail: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
+class UnavailableError(TargetError):
+    retryable = True
+    outcome = "unavailable"
+
+
+class RefusedError(TargetError):
+    outcome = "refused"
+
+
+class AllTargetsFailedError(TierwiseError):
+    """Every permitted target was tried. `last` is the final target error."""
+
+    def __init__(self, attempts: tuple[Attempt, ...], last: TargetError) -> None:
+        super().__init__(f"every target failed; the last said: {last}")
+        self.attempts = attempts
+        self.last = last
+
+
+class DeadlineError(TierwiseError):
+    """The request's deadline passed while a target was working."""
+
+    def __init__(self, attempts: tuple[Attempt, ...], deadline_ms: float) -> None:
+        super().__init__(f"the deadline of {deadline_ms:.0f} ms passed before an answer was complete")
+        self.attempts = attempts
+        self.deadline_ms = deadline_ms
+
+
+class StoreError(TierwiseError):
+    retryable = True
+
+
+class ConfigurationError(TierwiseError):
+    """Settings or policy are wrong; raised at start, or when a new policy is refused."""

@@ -1,0 +1,105 @@
+"""The three records of a request, joined by `request_id`: decision, outcome, quality.
+
+Plain JSON-ready mappings, because they leave the process at once. No prompt text goes in; a decision record holds
+the features from which `decide()` gives the same bits again, and names the state snapshot by its hash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from router_core.context import RequestContext
+from router_core.decision import RoutingDecision
+from router_core.execution import Execution
+
+SCHEMA: Final = 1
+
+
+def decision_record(
+    time_s: float,
+    context: RequestContext,
+    decision: RoutingDecision,
+    inflight: tuple[tuple[int, int], ...],
+) -> dict[str, Any]:
+    """The decision and what it was made from. `inflight` are (target index, own requests in flight) pairs."""
+    return {
+        "kind": "decision",
+        "schema": SCHEMA,
+        "time": time_s,
+        "request_id": decision.request_id,
+        "tenant": context.tenant,
+        "class": decision.request_class,
+        "features": context.features(),
+        "inflight": inflight,
+        "policy": decision.policy,
+        "policy_sha256": decision.policy_sha256,
+        "state_sha256": decision.state_sha256,
+        "chosen": decision.target,
+        "tier": decision.tier,
+        "propensity": decision.propensity,
+        "confidence": decision.confidence,
+        "decided_by": decision.decided_by,
+        "scores": decision.scores,
+        "rejected": decision.rejected,
+        "fallbacks": decision.fallbacks,
+        "model_answers": [],
+    }
+
+
+def outcome_record(
+    time_s: float, tenant: str, request_id: str, status: str, execution: Execution, cache: str
+) -> dict[str, Any]:
+    """What happened. `status` completed | failed | cancelled | execute_on_device."""
+    handoff = execution.handoff
+    return {
+        "kind": "outcome",
+        "schema": SCHEMA,
+        "time": time_s,
+        "request_id": request_id,
+        "tenant": tenant,
+        "status": status,
+        "target": execution.served.target,
+        "tier": execution.served.tier,
+        "attempts": [
+            {"target": a.target, "outcome": a.outcome, "latency_ms": round(a.latency_ms, 3), "error": a.error}
+            for a in execution.attempts
+        ],
+        "usage": {
+            "prompt_tokens": execution.usage.prompt_tokens,
+            "completion_tokens": execution.usage.completion_tokens,
+        },
+        "cost_usd": execution.cost_usd,
+        "energy_j": execution.energy_j,
+        "latency_ms": round(execution.execution_ms, 3),
+        "cache": cache,
+        "handoff": None
+        if handoff is None
+        else {"from": handoff.source, "to": handoff.to, "at_chars": handoff.at_chars},
+    }
+
+
+def quality_record(
+    time_s: float, tenant: str, request_id: str, source: str, score: float, comment_length: int = 0
+) -> dict[str, Any]:
+    """A judgement of an answer: `source` judge | feedback | check, `score` in [0, 1]. Comments stay out."""
+    return {
+        "kind": "quality",
+        "schema": SCHEMA,
+        "time": time_s,
+        "request_id": request_id,
+        "tenant": tenant,
+        "source": source,
+        "score": score,
+        "comment_length": comment_length,
+    }
+
+
+def state_record(time_s: float, state: Mapping[str, Any]) -> dict[str, Any]:
+    """A resource snapshot, written once per hash before the first decision that names it."""
+    return {"kind": "state", "schema": SCHEMA, "time": time_s, **state}
+
+
+def policy_record(time_s: float, sha256: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    """A policy document, written once per hash before the first decision that names it."""
+    return {"kind": "policy", "schema": SCHEMA, "time": time_s, "sha256": sha256, "document": document}

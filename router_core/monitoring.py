@@ -1,0 +1,68 @@
+"""What the monitor knows, as plain numbers that can be added up over workers and shown by any exporter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+SECONDS_BUCKETS: Final = (
+    0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+    0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Histogram:
+    """Counts per bucket of `SECONDS_BUCKETS` (not cumulative; the last one is above all), and the sum in seconds."""
+
+    counts: tuple[int, ...]
+    total_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetNumbers:
+    """One target's figures; latency percentiles in milliseconds over recent requests, None before the first."""
+
+    target: str
+    tier: str
+    up: bool
+    inflight: int
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    error_rate: float
+    requests_per_s: float
+    anomaly: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitorSnapshot:
+    """All counters since start. Keys of `requests` are (tier, target, status), of `fallbacks` (from, to),
+    of `cache` hit | miss | bypass, of `ttft` the target."""
+
+    requests: dict[tuple[str, str, str], int]
+    fallbacks: dict[tuple[str, str], int]
+    handoffs: int
+    cost_usd: dict[tuple[str, str], float]
+    tokens: dict[tuple[str, str], int]
+    cache: dict[str, int]
+    decision: Histogram
+    overhead: Histogram
+    ttft: dict[str, Histogram]
+    events_dropped: int
+    targets: tuple[TargetNumbers, ...]
+
+    def as_record(self) -> dict[str, Any]:
+        """JSON form; tuple keys become lists."""
+        return {
+            "requests": [[*k, v] for k, v in self.requests.items()],
+            "fallbacks": [[*k, v] for k, v in self.fallbacks.items()],
+            "handoffs": self.handoffs,
+            "cost_usd": [[*k, v] for k, v in self.cost_usd.items()],
+            "tokens": [[*k, v] for k, v in self.tokens.items()],
+            "cache": dict(self.cache),
+            "decision": [list(self.decision.counts), self.decision.total_s],
+            "overhead": [list(self.overhead.counts), self.overhead.total_s],
+            "ttft": {k: [list(h.counts), h.total_s] for k, h in self.ttft.items()},
+            "events_dropped": self.events_dropped,
+        }

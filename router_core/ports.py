@@ -1,0 +1,117 @@
+"""The seams to the outside: protocols of at most three methods that speak core types.
+
+An adapter is one file named for its technology, takes its client in the constructor, raises only core errors,
+holds no policy, and passes the contract suite of its port.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from router_core.execution import Chunk, EmbeddingAnswer, ModelAnswer
+from router_core.inference import Message, Params
+from router_core.policy.document import Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCall:
+    """One call of one target. `timeout_s` bounds the whole call, or for a stream the time to the first chunk;
+    `idle_s` bounds the gap between two chunks. `continuation` is text already accepted by the client that the
+    answer must go on from (the answer holds only what follows it)."""
+
+    request_id: str
+    model: str
+    messages: tuple[Message, ...]
+    params: Params
+    task: str
+    timeout_s: float
+    idle_s: float = 30.0
+    continuation: str | None = None
+    user: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbedCall:
+    request_id: str
+    model: str
+    inputs: tuple[str, ...]
+    timeout_s: float
+    dimensions: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a probe saw of a target; None where the target does not tell. Counters are since its start."""
+
+    up: bool
+    rtt_ms: float | None = None
+    running: int | None = None
+    waiting: int | None = None
+    kv_usage: float | None = None
+    requests_total: float | None = None
+    ttft_sum_s: float | None = None
+    ttft_count: float | None = None
+    prefix_queries: float | None = None
+    prefix_hits: float | None = None
+    models: tuple[str, ...] = ()
+    detail: str = ""
+
+
+class Model(Protocol):
+    """Answers by generating text. Raises only `TargetError`s; closing the stream cancels the work upstream."""
+
+    async def generate(self, call: ModelCall) -> ModelAnswer: ...
+
+    def stream(self, call: ModelCall) -> AsyncGenerator[Chunk, None]: ...
+
+
+class Embedder(Protocol):
+    async def embed(self, call: EmbedCall) -> EmbeddingAnswer: ...
+
+
+class HealthProbe(Protocol):
+    """Looks at one target off the request path; never raises, an unreachable target is `up=False`."""
+
+    async def probe(self) -> Reading: ...
+
+
+class ResponseStore(Protocol):
+    """Exact response cache. `key` already carries tenant, scope, model and policy."""
+
+    async def get(self, key: str) -> bytes | None: ...
+
+    async def put(self, key: str, value: bytes, ttl_s: float) -> None: ...
+
+    async def evict(self, key: str) -> None: ...
+
+
+class EventSink(Protocol):
+    """Takes records without waiting; what cannot be taken is counted, never raised."""
+
+    def emit(self, record: Mapping[str, Any]) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class PolicySource(Protocol):
+    """Gives the policy in force; swapped whole when the source changes."""
+
+    def current(self) -> Policy: ...
+
+
+class RateLimiter(Protocol):
+    """Admits a request of a key. Raises `RateLimitedError`; `settle` corrects the token estimate afterwards."""
+
+    async def admit(self, key_id: str, tokens: int) -> None: ...
+
+    async def settle(self, key_id: str, estimated: int, used: int) -> None: ...
+
+
+class Clock(Protocol):
+    """Time as data: wall seconds since the epoch, and monotonic seconds."""
+
+    def now_s(self) -> float: ...
+
+    def monotonic_s(self) -> float: ...

@@ -1,0 +1,86 @@
+"""Picks one target from the scores: best first, a session stays unless another is clearly better, rare exploration.
+
+Chance is a hash of the request id: the same request in the same state always gets the same answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+
+from router_core.context import RequestContext
+from router_core.routing.constraints import RESTRICTED, Mask
+from router_core.routing.table import Array, TargetTable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pick:
+    """Index of the choice, permitted indices best first, and the probability of this choice."""
+
+    index: int
+    order: tuple[int, ...]
+    propensity: float
+    explored: bool
+
+
+def pick(context: RequestContext, table: TargetTable, scores: Array, mask: Mask, everything: bool) -> Pick:
+    """Choose among the permitted targets; `mask` has at least one."""
+    order = _ordered(context, table, scores, mask, everything)
+    best = _sticky(context, table, scores, order)
+    if context.pinned is not None:
+        pinned = table.index.get(context.pinned)
+        if pinned in order:
+            return Pick(index=pinned, order=order, propensity=1.0, explored=False)
+    rate = _exploration_rate(context, table)
+    if not rate or len(order) == 1:
+        return Pick(index=best, order=order, propensity=1.0, explored=False)
+    draw = fraction(f"explore:{context.request_id}")
+    chosen = order[int(draw / rate * len(order))] if draw < rate else best
+    floor = rate / len(order)
+    return Pick(
+        index=chosen,
+        order=order,
+        propensity=floor + (1.0 - rate if chosen == best else 0.0),
+        explored=draw < rate,
+    )
+
+
+def fraction(key: str) -> float:
+    """A number in [0, 1) that depends on the key alone."""
+    return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big") / 2.0**64
+
+
+def _ordered(
+    context: RequestContext, table: TargetTable, scores: Array, mask: Mask, everything: bool
+) -> tuple[int, ...]:
+    """Permitted indices by falling score; equal scores by hash of request id and name."""
+    permitted = range(len(scores)) if everything else np.flatnonzero(mask).tolist()
+    values = scores.tolist()
+    order = sorted(permitted, key=lambda i: -values[i])
+    if len(order) > 1 and values[order[0]] == values[order[1]]:
+        order.sort(key=lambda i: (-values[i], fraction(f"{context.request_id}:{table.names[i]}")))
+    return tuple(order)
+
+
+def _sticky(context: RequestContext, table: TargetTable, scores: Array, order: tuple[int, ...]) -> int:
+    """The session's last target, when it is permitted and within the margin of the best."""
+    best = order[0]
+    last = table.index.get(context.session_target) if context.session_target is not None else None
+    if last is None or last == best or last not in order:
+        return best
+    return last if scores[last] >= scores[best] - table.policy.thresholds.stickiness else best
+
+
+def _exploration_rate(context: RequestContext, table: TargetTable) -> float:
+    """Never for restricted or critical requests, nor for those that set a deadline or a budget."""
+    exploration = table.policy.exploration
+    guarded = (
+        context.privacy >= RESTRICTED
+        or context.request_class == "critical"
+        or context.request_class not in exploration.classes
+        or context.max_cost_usd is not None
+        or context.max_latency_ms is not None
+    )
+    return 0.0 if guarded else exploration.rate
