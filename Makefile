@@ -67,14 +67,14 @@ integration: $(VENV)/.dev ## The suites that need a real vLLM node
 # ---- make it -------------------------------------------------------------------------------------
 
 train-device: $(VENV)/.train ## Train and export the device model again
-	@$(BIN)/python -m edge_runtime.nlu.train
+	@$(BIN)/python -m edge_runtime.training
 
 lock: $(VENV)/.uv ## Bring the locks in line with pyproject.toml, keeping versions that still fit
 	@$(COMPILE) requirements/uv.in -o requirements/uv.txt $(UPGRADE)
 	@$(COMPILE) pyproject.toml requirements/build.in --extra edge --extra aws --extra test -o requirements/dev.txt $(UPGRADE)
 	@$(COMPILE) pyproject.toml requirements/build.in --extra edge --extra aws -c requirements/dev.txt -o requirements/run.txt
 	@$(COMPILE) pyproject.toml --extra train -c requirements/dev.txt --overrides requirements/train-overrides.in \
-	  --no-emit-package torch --no-emit-package tierwise -o requirements/train.txt $(UPGRADE)
+	  -o requirements/train.txt $(UPGRADE)
 
 upgrade-lock: ## Take the newest versions into the locks
 	@$(MAKE) lock UPGRADE=--upgrade
@@ -104,6 +104,6 @@ $(VENV)/.dev: requirements/dev.txt requirements/install.py pyproject.toml $(VENV
 $(VENV)/.train: requirements/train.txt $(VENV)/.dev
 	@echo "installing $< and torch" >&2
 	@$(BIN)/python requirements/install.py $< >&2
-	@# Builds of one torch version for CPU and for each CUDA have different hashes; the machine's index chooses.
+	@# Outside the lock, see requirements/train-overrides.in: the machine's index chooses the build.
 	@$(BIN)/python -m pip install --quiet torch==2.13.0 >&2
 	@touch $@

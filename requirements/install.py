@@ -46,7 +46,11 @@ def pip_settings() -> dict[str, str]:
 
 def uv_environment(settings: dict[str, str]) -> dict[str, str]:
     """This process's environment with pip's settings in uv's words; a variable that is already set stays."""
-    handed = {HANDED_OVER[option]: " ".join(value.split()) for option, value in settings.items() if option in HANDED_OVER}
+    handed = {
+        HANDED_OVER[option]: " ".join(value.split())
+        for option, value in settings.items()
+        if option in HANDED_OVER
+    }
     if "UV_FIND_LINKS" in handed:
         handed["UV_FIND_LINKS"] = handed["UV_FIND_LINKS"].replace(" ", ",")
     # pip looks at all indexes and takes the best version; uv would stop at the first index that knows the name.
