@@ -1,0 +1,46 @@
+"""What every suite shares: sizes of heavy suites, the seeds of generated tests, and one running sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.running import RunningGateway, running_gateway
+
+# Generated examples are derived from the test itself, so every run tries the same ones. A slow machine is not a
+# failure: no test asserts a time.
+_STEADY = {
+    "derandomize": True,
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.too_slow],
+    "database": None,
+}
+settings.register_profile("reduced", settings(max_examples=60), **_STEADY)
+settings.register_profile("full", settings(max_examples=2_000), **_STEADY)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--proof", action="store_true", help="run heavy suites at full size")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("full" if config.getoption("--proof") else "reduced")
+
+
+@pytest.fixture(scope="session")
+def at_size(pytestconfig: pytest.Config) -> Callable[[int, int], int]:
+    """`at_size(1_000, 10_000)` is the size of a heavy suite: the first, and under `--proof` the second."""
+    full = bool(pytestconfig.getoption("--proof"))
+    return lambda reduced, whole: whole if full else reduced
+
+
+@pytest.fixture(scope="session")
+def sandbox_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+    """One `tierwise serve --sandbox` for the whole session, on a free port, stopped by SIGTERM.
+
+    Suites that send faults, drain targets or change settings start their own with `running_gateway`.
+    """
+    with running_gateway("--sandbox", folder=tmp_path_factory.mktemp("sandbox")) as gateway:
+        yield gateway
