@@ -13,6 +13,7 @@ import ast
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 PIP = [sys.executable, "-m", "pip"]
@@ -31,37 +32,37 @@ HANDED_OVER = {
 
 
 def pip_settings() -> dict[str, str]:
-    """What pip is told here, by option name; a variable (`:env:`) wins over a file, `install.` over `global.`."""
-    listing = subprocess.run([*PIP, "config", "list"], check=True, capture_output=True, text=True).stdout  # noqa: S603  # our own interpreter
+    """What pip is told on this machine, by option name."""
+    listed = subprocess.run([*PIP, "config", "list"], check=True, capture_output=True, text=True)  # noqa: S603  # our own interpreter
+    return ranked(listed.stdout)
+
+
+def ranked(listing: str) -> dict[str, str]:
+    """The options of `pip config list`; a variable (`:env:`) wins over a file, `install.` over `global.`."""
     rank = {"global": 0, "install": 1, ":env:": 2}
     found: dict[str, tuple[int, str]] = {}
     for line in listing.splitlines():
-        key, _, quoted = line.partition("=")
+        key, given, quoted = line.partition("=")
         section, _, option = key.rpartition(".")
-        priority = rank.get(section, -1)
-        if priority >= found.get(option, (0, ""))[0]:
-            found[option] = (priority, str(ast.literal_eval(quoted)))
+        if given and rank.get(section, -1) >= found.get(option, (0, ""))[0]:
+            found[option] = (rank[section], str(ast.literal_eval(quoted)))
     return {option: value for option, (_, value) in found.items()}
 
 
-def uv_environment(settings: dict[str, str]) -> dict[str, str]:
-    """This process's environment with pip's settings in uv's words; a variable that is already set stays."""
-    handed = {
-        HANDED_OVER[option]: " ".join(value.split())
-        for option, value in settings.items()
-        if option in HANDED_OVER
-    }
+def uv_environment(settings: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """The environment `own` with pip's settings added in uv's words; what `own` already sets for uv stays."""
+    handed = {HANDED_OVER[name]: " ".join(settings[name].split()) for name in HANDED_OVER if name in settings}
     if "UV_FIND_LINKS" in handed:
         handed["UV_FIND_LINKS"] = handed["UV_FIND_LINKS"].replace(" ", ",")
     # pip looks at all indexes and takes the best version; uv would stop at the first index that knows the name.
-    return {**handed, "UV_INDEX_STRATEGY": "unsafe-best-match", **os.environ}
+    return {**handed, "UV_INDEX_STRATEGY": "unsafe-best-match", **own}
 
 
 def install(lock: str) -> None:
     """Installs `lock`, then this checkout, editable. Raises CalledProcessError when neither uv nor pip can."""
     locked = ["install", "--quiet", "--no-deps", "--require-hashes", "-r", lock]
     checkout = ["install", "--quiet", "--no-deps", "--no-build-isolation", "-e", "."]
-    environment = uv_environment(pip_settings())
+    environment = uv_environment(pip_settings(), os.environ)
     for arguments in (locked, checkout):
         with_uv = [*UV, "pip", *arguments, "--python", sys.executable]
         if subprocess.run(with_uv, env=environment, check=False).returncode != 0:  # noqa: S603  # the pinned uv beside us

@@ -29,6 +29,13 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("full" if config.getoption("--proof") else "reduced")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests on the shared sandbox run in one worker, so that parallel runs start one gateway, not one each."""
+    for item in items:
+        if "sandbox_gateway" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("sandbox"))
+
+
 @pytest.fixture(scope="session")
 def at_size(pytestconfig: pytest.Config) -> Callable[[int, int], int]:
     """`at_size(1_000, 10_000)` is the size of a heavy suite: the first, and under `--proof` the second."""

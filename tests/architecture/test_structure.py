@@ -28,7 +28,7 @@ EMPTY_NAMES = {
     "misc",
     "stuff",
 }
-_REASON = r"\s*(?:#|-)\s*\S.{7,}"
+_REASON = r"\s*(?:#|-|\()\s*\S.{7,}"
 _TYPE_IGNORE = re.compile(rf"#\s*type:\s*ignore\[[a-z0-9, -]+\]{_REASON}")
 _NOQA = re.compile(rf"#\s*noqa:\s*[A-Z]+[0-9]+(?:,\s*[A-Z]+[0-9]+)*{_REASON}")
 _COVERED_BY_NOQA = re.compile(r"#\s*ruff:\s*noqa|#\s*mypy:|#\s*flake8:", re.IGNORECASE)

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from tests.architecture.code import ROOT
-from tests.docs.blocks import RUNNABLE, Block, blocks, commands, first_missing
+from tests.docs.blocks import RUNNABLE, Block, Command, blocks, commands, first_missing
 from tests.running import RunningGateway
 
 DOCUMENTS = sorted(p for p in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))
 BLOCKS = [block for path in DOCUMENTS for block in blocks(path, str(path.relative_to(ROOT)))]
 MARKED = [block for block in BLOCKS if block.marked]
+DOCUMENTED_URL = "http://127.0.0.1:8080"
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 _TARGET = re.compile(r"(?:`|^\$ )make ([a-z][a-z-]*)", re.MULTILINE)
 
@@ -25,39 +26,39 @@ def in_shell(script: str, gateway: RunningGateway, folder: Path) -> subprocess.C
     """Runs a script as a reader would, with `.venv` active and the sandbox's address and key at hand."""
     tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script.replace("http://127.0.0.1:8080", gateway.url)],
+        ["bash", "-euo", "pipefail", "-c", script],
         cwd=folder,
         env={**os.environ, "PATH": tools, "TIERWISE_URL": gateway.url, "TIERWISE_KEY": gateway.key},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=120,
-    )  # fmt: skip
+    )
 
 
-def script_of(block: Block, folder: Path) -> str:
-    """The block as a script; Python is put into a file, so that a traceback shows its lines."""
-    if block.language != "python":
-        return block.text
-    (folder / "block.py").write_text(block.text.replace("http://127.0.0.1:8080", "$TIERWISE_URL"))
-    return f'sed -i "s|[$]TIERWISE_URL|$TIERWISE_URL|g" block.py && "{sys.executable}" -W error block.py'
+def steps(block: Block, gateway: RunningGateway, folder: Path) -> tuple[Command, ...]:
+    """What to run, with the address that documents use replaced by the sandbox's."""
+    text = block.text.replace(DOCUMENTED_URL, gateway.url)
+    if block.language == "console":
+        return commands(text)
+    if block.language == "python":
+        (folder / "block.py").write_text(text)
+        text = "python -W error block.py"
+    return (Command(text=text, shown=()),)
 
 
 @pytest.mark.server
-@pytest.mark.xdist_group("documents")
 @pytest.mark.parametrize("block", MARKED, ids=str)
 def test_a_marked_block_does_what_it_shows(
     block: Block, sandbox_gateway: RunningGateway, tmp_path: Path
 ) -> None:
-    if block.language == "console":
-        for command in commands(block.text):
-            done = in_shell(command.text, sandbox_gateway, tmp_path)
-            assert done.returncode == 0, f"{block}: {command.text}\n{done.stdout}\n{done.stderr}"
-            missing = first_missing(command.shown, done.stdout)
-            assert missing is None, f"{block}: {command.text} did not print {missing!r} but\n{done.stdout}"
-    else:
-        done = in_shell(script_of(block, tmp_path), sandbox_gateway, tmp_path)
-        assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
+    planned = steps(block, sandbox_gateway, tmp_path)
+    assert planned, f"{block}: nothing to run"
+    for step in planned:
+        done = in_shell(step.text, sandbox_gateway, tmp_path)
+        assert done.returncode == 0, f"{block}: {step.text}\n{done.stdout}\n{done.stderr}"
+        missing = first_missing(step.shown, done.stdout)
+        assert missing is None, f"{block}: {step.text} did not print {missing!r} but\n{done.stdout}"
 
 
 def test_the_readme_shows_something_that_is_run_and_only_languages_that_can_be() -> None:
