@@ -104,7 +104,7 @@ def _limits(body: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     given = [_whole(body, name, 0) for name in names if body.get(name) is not None]
     if given and given[0] < 1:
         raise BadRequestError("max_tokens must be at least 1")
-    stop = body.get("stop") or ()
+    stop = body.get("stop") or []
     stops = (stop,) if isinstance(stop, str) else tuple(stop) if isinstance(stop, list) else None
     if stops is None or not all(isinstance(text, str) for text in stops):
         raise BadRequestError("stop: Input should be a string or a list of strings")

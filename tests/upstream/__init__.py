@@ -1,0 +1,1 @@
+"""A model server that fails on purpose, for tests of everything that talks to one."""
