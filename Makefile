@@ -10,9 +10,9 @@ PORT ?= 8080
 JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
+MEC := .venv-mec
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command "make lock"
-LOCKS := requirements/uv.txt requirements/dev.txt requirements/run.txt requirements/train.txt
 # Heavy and outside suites are chosen by name, never by accident.
 ORDINARY := not integration
 
@@ -47,7 +47,7 @@ check: $(VENV)/.dev lint ## Lint, types, import contracts, size limits, document
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy $(wildcard router_core agents edge_runtime gateway benchmarks examples tests requirements/install.py)
+	@$(BIN)/mypy $(wildcard router_core agents edge_runtime gateway benchmarks examples tests requirements)
 	@$(BIN)/lint-imports --no-logo
 
 format: $(VENV)/.dev ## Format the code and fix what ruff can fix
@@ -61,8 +61,8 @@ proof: $(VENV)/.dev ## The heavy suites at full size; writes benchmarks/RESULTS.
 bench: $(VENV)/.dev ## Measure the decision and the gateway; writes benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks
 
-integration: $(VENV)/.dev ## The suites that need a real vLLM node
-	@$(BIN)/python -m pytest -m integration
+integration: $(VENV)/.dev $(MEC)/.vllm ## The suites that need a real vLLM node (installs vLLM for CPU into .venv-mec: 3 GB)
+	@TIERWISE_VLLM_PYTHON=$(abspath $(MEC))/bin/python $(BIN)/python -m pytest -m integration
 
 # ---- make it -------------------------------------------------------------------------------------
 
@@ -80,7 +80,7 @@ upgrade-lock: ## Take the newest versions into the locks
 	@$(MAKE) lock UPGRADE=--upgrade
 
 clean: ## Remove what make made, .venv included (var/ holds your records and stays)
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(MEC) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- installation: a stamp per set, newer than what it was made from; everything said goes to stderr ------------
@@ -106,4 +106,10 @@ $(VENV)/.train: requirements/train.txt $(VENV)/.dev
 	@$(BIN)/python requirements/install.py $< >&2
 	@# Outside the lock, see requirements/train-overrides.in: the machine's index chooses the build.
 	@$(BIN)/python -m pip install --quiet torch==2.13.0 >&2
+	@touch $@
+
+$(MEC)/.vllm: requirements/install_vllm.py $(VENV)/.dev
+	@echo "installing vLLM for CPU into $(MEC)" >&2
+	@test -x $(MEC)/bin/python || $(PYTHON) -m venv --without-pip $(MEC)
+	@$(BIN)/python -m requirements.install_vllm $(MEC) >&2
 	@touch $@
