@@ -8,6 +8,7 @@ PYTHON ?= python3
 PORT ?= 8080
 # Two workers: what the smallest machine we support has, and what the time limit of `make test` is set for.
 JOBS ?= 2
+SEED ?= 0
 VENV := .venv
 BIN := $(VENV)/bin
 MEC := .venv-mec
@@ -55,7 +56,7 @@ format: $(VENV)/.dev ## Format the code and fix what ruff can fix
 	@$(BIN)/ruff check --fix .
 
 proof: $(VENV)/.dev ## The heavy suites at full size; writes benchmarks/RESULTS.md
-	@$(BIN)/python -m pytest --proof -m proof
+	@$(BIN)/python -m pytest --proof --timeout 3600 -m proof
 	@$(BIN)/python -m benchmarks
 
 bench: $(VENV)/.dev ## Measure the decision and the gateway; writes benchmarks/RESULTS.md
@@ -66,8 +67,8 @@ integration: $(VENV)/.dev $(MEC)/.vllm ## The suites that need a real vLLM node 
 
 # ---- make it -------------------------------------------------------------------------------------
 
-train-device: $(VENV)/.train ## Train and export the device model again
-	@$(BIN)/python -m edge_runtime.training
+train-device: $(VENV)/.train ## Train and export the device model again (SEED=0)
+	@$(BIN)/python -m edge_runtime.training --out edge_runtime/models/intent-v1 --seed $(SEED)
 
 lock: $(VENV)/.uv ## Bring the locks in line with pyproject.toml, keeping versions that still fit
 	@$(COMPILE) requirements/uv.in -o requirements/uv.txt $(UPGRADE)
