@@ -1,0 +1,144 @@
+"""Where things are: the settings' types, their defaults and their bounds.
+
+Each key here has one place: how to decide is the policy's matter, how big an environment is belongs to its deployment.
+The bounds stand beside the defaults, so that the reader, the error messages and the documentation agree.
+Secrets are references only; a value never enters these types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from gateway.settings_rules import bounded, matching, one_of
+from gateway.settings_secrets import SecretRef
+from router_core.inference import PRIVACY_LEVELS, TASKS, TIERS
+
+KINDS: Final = ("onnx", "openai", "bedrock", "sagemaker")
+MODALITIES: Final = ("text", "image", "audio")
+ROLES: Final = ("user", "admin")
+FSYNC: Final = ("always", "interval", "never")
+_NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,95}"
+_ID: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+_REGION: Final = r"[A-Za-z]{2}|[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """The HTTP server. `region` is where this gateway runs (AWS region or ISO country): it places `onnx` targets;
+    unset means that they run where the caller is. Times in seconds, sizes in bytes."""
+
+    host: str = matching("127.0.0.1", r"[A-Za-z0-9.:_-]{1,253}", "a host name or an address")
+    port: int = bounded(8080, 0, 65535)
+    workers: int = bounded(1, 1, 64)
+    region: str | None = matching(None, _REGION, "an AWS region or a two-letter country")
+    max_body_bytes: int = bounded(10 * 1024 * 1024, 1024, 100 * 1024 * 1024)
+    max_connections: int = bounded(2048, 1, 100_000)
+    keep_alive_s: float = bounded(75.0, 1.0, 3600.0)
+    drain_s: float = bounded(10.0, 0.0, 600.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetSettings:
+    """One target. What is None comes from the dated model data. Prices are USD per million tokens."""
+
+    name: str = matching("", _NAME, "letters, digits and . _ / : @ -")
+    kind: str = one_of("openai", KINDS)
+    tier: str | None = one_of(None, TIERS)
+    model: str = matching("", r"[!-~]{1,256}", "a model id")
+    base_url: str | None = None
+    endpoint_url: str | None = None
+    api_key: SecretRef | None = None
+    path: Path | None = None
+    region: str | None = matching(None, _REGION, "an AWS region or a two-letter country")
+    tasks: tuple[str, ...] = one_of((), TASKS)
+    modalities: tuple[str, ...] = one_of((), MODALITIES)
+    tools: bool | None = None
+    json_output: bool | None = None
+    continues: bool | None = None
+    context_tokens: int | None = bounded(None, 1, 100_000_000)
+    max_output_tokens: int | None = bounded(None, 1, 10_000_000)
+    price_in: float | None = bounded(None, 0.0, 100_000.0)
+    price_out: float | None = bounded(None, 0.0, 100_000.0)
+    lat: float | None = bounded(None, -90.0, 90.0)
+    lon: float | None = bounded(None, -180.0, 180.0)
+    max_privacy: str | None = one_of(None, PRIVACY_LEVELS)
+    timeout_s: float = bounded(60.0, 0.1, 3600.0)
+    max_concurrency: int = bounded(32, 1, 10_000)
+    capability: float | None = bounded(None, 0.0, 1.0)
+    quality: Mapping[str, float] = field(default_factory=dict)
+    energy_token_j: float | None = bounded(None, 0.0, 100_000.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeySettings:
+    """One bearer key. Limits are per minute; None is no limit."""
+
+    id: str = matching("", _ID, "letters, digits and . _ -")
+    tenant: str = matching("default", _ID, "letters, digits and . _ -")
+    role: str = one_of("user", ROLES)
+    secret: SecretRef | None = None
+    requests_per_min: int | None = bounded(None, 1, 100_000_000)
+    tokens_per_min: int | None = bounded(None, 1, 10_000_000_000)
+    tiers: tuple[str, ...] = one_of(TIERS, TIERS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySettings:
+    """Where the policy document is; neither given means the packaged default."""
+
+    file: Path | None = None
+    ssm: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventSettings:
+    """The append-only record log. `content_logging` adds prompt and answer text, never of restricted requests."""
+
+    dir: Path = Path("var/events")
+    fsync: str = one_of("interval", FSYNC)
+    rotate_mb: int = bounded(64, 1, 4096)
+    keep_files: int = bounded(16, 1, 10_000)
+    content_logging: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheSettings:
+    """Size of the in-memory response cache; how long an answer is kept is the policy's matter."""
+
+    max_entries: int = bounded(10_000, 0, 10_000_000)
+    max_mb: int = bounded(64, 1, 65_536)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceSettings:
+    """ONNX Runtime in this process. `queue` is how many calls may wait for the one owner thread."""
+
+    threads: int = bounded(1, 1, 64)
+    queue: int = bounded(64, 1, 10_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSettings:
+    """Own versions of the dated data files; None is the packaged one."""
+
+    models: Path | None = None
+    regions: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything. `source` says which file it was read from, None when there is none."""
+
+    server: ServerSettings = ServerSettings()
+    targets: tuple[TargetSettings, ...] = ()
+    keys: tuple[KeySettings, ...] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    policy: PolicySettings = PolicySettings()
+    events: EventSettings = EventSettings()
+    cache: CacheSettings = CacheSettings()
+    device: DeviceSettings = DeviceSettings()
+    data: DataSettings = DataSettings()
+    source: Path | None = field(default=None, metadata={"internal": True})

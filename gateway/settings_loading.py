@@ -1,0 +1,161 @@
+"""Finds, reads and checks the settings: a TOML file, variables over it, and rules that join several keys."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import SplitResult, urlsplit
+
+from gateway.settings import KeySettings, Settings, TargetSettings
+from gateway.settings_environment import overlay
+from gateway.settings_reading import read
+from router_core.errors import ConfigurationError
+from router_core.inference import OBJECTIVES, TASKS
+
+DEFAULT_FILE: Final = Path("tierwise.toml")
+MAX_BYTES: Final = 1024 * 1024
+AUTO: Final = ("auto", *(f"auto:{name}" for name in OBJECTIVES))
+_ALIAS: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,95}")
+
+
+def load(path: str | None, environ: Mapping[str, str]) -> Settings:
+    """Settings from `path`, else TIERWISE_CONFIG, else ./tierwise.toml, else defaults; variables win over files.
+
+    Raises `ConfigurationError` naming the key; a file that was named must exist.
+    """
+    file = find(path, environ)
+    settings = read(Settings, overlay(_decode(file) if file else {}, environ))
+    check(settings)
+    return replace(settings, source=file)
+
+
+def find(path: str | None, environ: Mapping[str, str]) -> Path | None:
+    """The settings file that will be read, None when there is none."""
+    named = path or environ.get("TIERWISE_CONFIG")
+    if named:
+        return Path(named)
+    return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
+
+
+def _decode(file: Path) -> dict[str, Any]:
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ConfigurationError(f"settings: {file} is larger than {MAX_BYTES} bytes")
+        return tomllib.loads(content.decode())
+    except OSError as error:
+        raise ConfigurationError(f"settings: {file} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        # Only the place: the text around a syntax error may be a secret.
+        where = re.search(r"\(at [^)]*\)", str(error))
+        raise ConfigurationError(
+            f"settings: {file} is not valid TOML {where[0] if where else ''}".rstrip()
+        ) from None
+
+
+def check(settings: Settings) -> None:
+    """Rules that join keys. Raises `ConfigurationError`."""
+    for i, target in enumerate(settings.targets):
+        check_target(target, f"targets[{i}]")
+    for i, key in enumerate(settings.keys):
+        _check_key(key, f"keys[{i}]")
+    _unique("targets", [target.name for target in settings.targets])
+    _unique("keys", [key.id for key in settings.keys])
+    _check_aliases(settings)
+    if settings.policy.file and settings.policy.ssm:
+        raise ConfigurationError("settings: policy.file and policy.ssm exclude each other")
+
+
+def check_target(target: TargetSettings, path: str) -> None:
+    """What one target needs and what does not belong to its kind."""
+    needed = ("name", "model", "base_url") if target.kind == "openai" else ("name", "model")
+    for key in needed:
+        if not getattr(target, key):
+            raise ConfigurationError(f"settings: {path}.{key} is missing")
+    if target.name.split(":")[0] == "auto":
+        raise ConfigurationError(
+            f"settings: {path}.name must not be auto: that word means the router's own choice"
+        )
+    for key, kinds in _BELONGS.items():
+        if getattr(target, key) is not None and target.kind not in kinds:
+            raise ConfigurationError(f"settings: {path}.{key} does not belong to kind {target.kind}")
+    if (target.lat is None) != (target.lon is None):
+        raise ConfigurationError(f"settings: {path}: lat and lon go together")
+    _check_urls(target, path)
+    _check_quality(target, path)
+
+
+def _check_urls(target: TargetSettings, path: str) -> None:
+    for key in ("base_url", "endpoint_url"):
+        url = getattr(target, key)
+        if url is not None:
+            check_url(url, f"{path}.{key}")
+
+
+def _check_quality(target: TargetSettings, path: str) -> None:
+    for task, value in target.quality.items():
+        if task not in TASKS or not 0.0 <= value <= 1.0:
+            raise ConfigurationError(f"settings: {path}.quality maps a task ({', '.join(TASKS)}) to 0..1")
+
+
+_BELONGS: Final[Mapping[str, tuple[str, ...]]] = {
+    "base_url": ("openai",),
+    "api_key": ("openai",),
+    "endpoint_url": ("bedrock", "sagemaker"),
+    "path": ("onnx",),
+}
+
+
+def check_url(url: str, path: str) -> None:
+    """An address we call: http or https, a host, no credentials, no query. Raises `ConfigurationError`."""
+    parts = _split(url, path)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError(f"settings: {path} must be an http or https address")
+    if parts.username is not None or parts.password is not None:
+        raise ConfigurationError(f"settings: {path} must not hold credentials; use api_key with a reference")
+    if parts.query or parts.fragment or "?" in url or "#" in url:
+        raise ConfigurationError(f"settings: {path} must not have a query or a fragment")
+
+
+def _split(url: str, path: str) -> SplitResult:
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise ConfigurationError(f"settings: {path} must be an http or https address")
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ConfigurationError(f"settings: {path} must be an http or https address") from None
+    return parts
+
+
+def _check_key(key: KeySettings, path: str) -> None:
+    if not key.id:
+        raise ConfigurationError(f"settings: {path}.id is missing")
+    if key.secret is None:
+        raise ConfigurationError(f"settings: {path}.secret is missing: a reference such as env:PHONE_KEY")
+
+
+def _unique(path: str, names: list[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ConfigurationError(f"settings: {path}: {name} is there twice")
+        seen.add(name)
+
+
+def _check_aliases(settings: Settings) -> None:
+    names = {target.name for target in settings.targets}
+    for alias, meaning in settings.aliases.items():
+        if not _ALIAS.fullmatch(alias) or alias in AUTO or alias in names:
+            raise ConfigurationError(
+                f"settings: aliases.{alias[:96]} is not a possible alias: it is taken or malformed"
+            )
+        if meaning not in AUTO and meaning not in names and settings.targets:
+            raise ConfigurationError(
+                f"settings: aliases.{alias} must be auto, auto:<objective> or a target's name"
+            )
