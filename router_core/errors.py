@@ -71,7 +71,9 @@ class RateLimitedError(RequestError):
 
 
 class NoTargetError(TierwiseError):
-    """No target is left. `rejected` maps each target to its reason."""
+    """No target is left. `rejected` maps each target to its reason; `outcome` is the word used in metrics."""
+
+    outcome: ClassVar[str] = "no_target"
 
     def __init__(
         self, detail: str, *, rejected: Mapping[str, str], retry_after_s: float | None = None
@@ -84,9 +86,13 @@ class NoTargetError(TierwiseError):
 class NoPermittedTargetError(NoTargetError):
     """No configured target may or can serve this request."""
 
+    outcome = "not_permitted"
+
 
 class NoCapacityError(NoTargetError):
     """Permitted targets exist, but all are busy, throttled or down."""
+
+    outcome = "no_capacity"
 
 
 class TargetError(TierwiseError):

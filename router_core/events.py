@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from router_core.context import RequestContext
 from router_core.decision import RoutingDecision
+from router_core.errors import NoTargetError
 from router_core.execution import Execution
 
 SCHEMA: Final = 1
@@ -47,6 +48,20 @@ def decision_record(
     }
 
 
+def refusal_record(time_s: float, tenant: str, request_id: str, error: NoTargetError) -> dict[str, Any]:
+    """A decision that found no target."""
+    return {
+        "kind": "decision",
+        "schema": SCHEMA,
+        "time": time_s,
+        "request_id": request_id,
+        "tenant": tenant,
+        "chosen": None,
+        "outcome": error.outcome,
+        "rejected": error.rejected,
+    }
+
+
 def outcome_record(
     time_s: float, tenant: str, request_id: str, status: str, execution: Execution, cache: str
 ) -> dict[str, Any]:
@@ -76,6 +91,25 @@ def outcome_record(
         "handoff": None
         if handoff is None
         else {"from": handoff.source, "to": handoff.to, "at_chars": handoff.at_chars},
+    }
+
+
+def report_record(
+    time_s: float, tenant: str, request_id: str, target: str, status: str, latency_ms: float, tokens: int
+) -> dict[str, Any]:
+    """The outcome of a plan that a device ran for itself, as the device tells it."""
+    return {
+        "kind": "outcome",
+        "schema": SCHEMA,
+        "time": time_s,
+        "request_id": request_id,
+        "tenant": tenant,
+        "status": f"device_{status}",
+        "target": target,
+        "tier": "device",
+        "usage": {"prompt_tokens": 0, "completion_tokens": tokens},
+        "cost_usd": 0.0,
+        "latency_ms": latency_ms,
     }
 
 

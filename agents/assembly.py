@@ -1,0 +1,166 @@
+"""The one place where the agents are put together from ports. Hosts build the ports; nothing else is injected."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from agents.cache import CacheAgent
+from agents.executor import Executor
+from agents.monitor import MonitorAgent
+from agents.pipeline import Pipeline
+from agents.resource import ResourceAgent, TargetView
+from router_core.inference import EmbedRequest, InferenceRequest, InferenceResponse, Params, StreamEvent
+from router_core.monitoring import MonitorSnapshot
+from router_core.policy.document import Policy
+from router_core.ports import Clock, Embedder, EventSink, HealthProbe, Model, PolicySource, ResponseStore
+from router_core.resources import TargetSpec
+
+REFRESH_S: Final = 0.5
+"""How often probes run and the snapshot is rebuilt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Everything the agents need from outside, by target name where there is one per target."""
+
+    models: Mapping[str, Model]
+    embedders: Mapping[str, Embedder]
+    probes: Mapping[str, HealthProbe]
+    responses: ResponseStore
+    events: EventSink
+    policy: PolicySource
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceOutcome:
+    """What a device reports of a plan it ran; `quality` in [0, 1] when it judged itself."""
+
+    status: str
+    output_tokens: int = 0
+    latency_ms: float = 0.0
+    quality: float | None = None
+    error: str | None = None
+
+
+class Router:
+    """The assembled agents behind the verbs a host calls."""
+
+    def __init__(self, specs: tuple[TargetSpec, ...], ports: Ports) -> None:
+        policy = ports.policy.current()
+        self._ports = ports
+        self._resource = ResourceAgent(specs, policy, ports.clock)
+        self._monitor = MonitorAgent(specs, ports.events, ports.clock)
+        executor = Executor(ports.models, ports.embedders, self._resource, ports.clock, random.random)
+        self._pipeline = Pipeline(
+            resource=self._resource,
+            cache=CacheAgent(ports.responses),
+            monitor=self._monitor,
+            executor=executor,
+            clock=ports.clock,
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def answer(self, request: InferenceRequest) -> InferenceResponse:
+        """See `Pipeline.answer`."""
+        return await self._pipeline.answer(request)
+
+    def stream(self, request: InferenceRequest) -> AsyncGenerator[StreamEvent, None]:
+        """See `Pipeline.stream`."""
+        return self._pipeline.stream(request)
+
+    def explain(self, request: InferenceRequest) -> InferenceResponse:
+        """See `Pipeline.explain`."""
+        return self._pipeline.explain(request)
+
+    async def embed(self, request: EmbedRequest) -> InferenceResponse:
+        """Vectors of the inputs, in order, all from one model."""
+        extra = {} if request.dimensions is None else {"dimensions": request.dimensions}
+        return await self._pipeline.answer(
+            InferenceRequest(
+                request_id=request.request_id,
+                received_s=request.received_s,
+                caller=request.caller,
+                messages=tuple({"role": "user", "content": text} for text in request.inputs),
+                task="embed",
+                params=Params(extra=extra),
+                preferences=request.preferences,
+                device=request.device,
+                network=request.network,
+                location=request.location,
+                privacy=request.privacy,
+                user=request.user,
+            )
+        )
+
+    async def feedback(
+        self, tenant: str, request_id: str, target: str, score: float, comment_length: int = 0
+    ) -> None:
+        """A user's judgement of an answer that `target` gave."""
+        self._monitor.judged(tenant, request_id, target, "feedback", score, comment_length)
+
+    async def outcome(self, tenant: str, request_id: str, target: str, report: DeviceOutcome) -> None:
+        """What a device made of its plan."""
+        self._monitor.reported(tenant, request_id, target, report.status, report.latency_ms, report.output_tokens)
+        if report.quality is not None:
+            self._monitor.judged(tenant, request_id, target, "check", report.quality)
+
+    def targets(self) -> tuple[TargetView, ...]:
+        """All targets with their state, ordered by name."""
+        return self._resource.targets()
+
+    def drain(self, target: str, draining: bool) -> None:
+        """Take a target out of, or back into, service. Raises KeyError for an unknown name."""
+        self._resource.drain(target, draining)
+
+    def policy(self) -> Policy:
+        """The policy in force."""
+        return self._resource.table.policy
+
+    def snapshot(self) -> MonitorSnapshot:
+        """All figures of this process."""
+        views = self._resource.targets()
+        return self._monitor.snapshot(
+            up={view.spec.name: view.state.health == "up" for view in views},
+            inflight={view.spec.name: view.inflight for view in views},
+            dropped=getattr(self._ports.events, "dropped", 0),
+        )
+
+    async def start(self) -> None:
+        """Look at every target once, then keep looking in the background."""
+        await asyncio.gather(*(self._look(name) for name in self._ports.probes))
+        self._refresh()
+        self._tasks = [asyncio.create_task(self._watch(name)) for name in self._ports.probes]
+        self._tasks.append(asyncio.create_task(self._keep_fresh()))
+
+    async def close(self) -> None:
+        """Stop looking, and let the events reach their sink."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._ports.events.close()
+
+    async def _look(self, name: str) -> None:
+        self._resource.learn(name, await self._ports.probes[name].probe())
+
+    async def _watch(self, name: str) -> None:
+        while True:
+            await asyncio.sleep(REFRESH_S)
+            await self._look(name)
+
+    async def _keep_fresh(self) -> None:
+        while True:
+            await asyncio.sleep(REFRESH_S)
+            self._refresh()
+
+    def _refresh(self) -> None:
+        self._resource.refresh(self._ports.policy.current(), self._monitor.estimates())
+
+
+def assemble(specs: tuple[TargetSpec, ...], ports: Ports) -> Router:
+    """Put the agents together; call `start()` on the result from the running loop."""
+    return Router(specs, ports)

@@ -1,0 +1,170 @@
+"""What one request may still try: the order of targets, the deadline, and the account of what was tried.
+
+Pure but for the clock it is handed: the executor asks `next()` after every failure and does as told.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from router_core.context import RequestContext
+from router_core.decision import RoutingDecision
+from router_core.errors import AllTargetsFailedError, DeadlineError, TargetError, ThrottledError, UnavailableError
+from router_core.execution import NO_USAGE, Attempt, Execution, Handoff, Output, Served, Usage
+from router_core.inference import InferenceRequest
+from router_core.policy.document import Policy
+from router_core.resources import TargetSpec
+
+SHARE_WITH_FALLBACK: Final = 0.6
+"""Part of the time left that an attempt may use while another target still waits for its turn."""
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Attempts so far and what they cost; the one mutable part of a job, kept so that a cancelled one is billed too."""
+
+    attempts: list[Attempt] = field(default_factory=list)
+
+    def add(
+        self,
+        spec: TargetSpec,
+        outcome: str,
+        usage: Usage,
+        *,
+        latency_ms: float,
+        error: TargetError | None = None,
+        ttft_ms: float | None = None,
+    ) -> None:
+        """Note one attempt and bill it."""
+        attempt = Attempt(
+            target=spec.name,
+            outcome=outcome,
+            latency_ms=latency_ms,
+            error=None if error is None else str(error),
+            ttft_ms=ttft_ms,
+            usage=usage,
+            cost_usd=spec.cost_usd(usage.prompt_tokens, usage.completion_tokens),
+        )
+        self.attempts.append(attempt)
+
+    @property
+    def cost_usd(self) -> float:
+        return sum(attempt.cost_usd for attempt in self.attempts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One decided request on its way through the executor; `started_s` (receipt, from which the
+    deadline counts) and `executing_s` are monotonic."""
+
+    request: InferenceRequest
+    context: RequestContext
+    decision: RoutingDecision
+    specs: Mapping[str, TargetSpec]
+    policy: Policy
+    started_s: float
+    executing_s: float
+    ledger: Ledger = field(default_factory=Ledger)
+
+    @property
+    def deadline_ms(self) -> float:
+        """The caller's deadline, else the class's, never above the policy's limit."""
+        asked = self.context.max_latency_ms or self.policy.classes[self.context.request_class].deadline_ms
+        limit = self.policy.limits.deadline_ms
+        if self.context.request_class == "batch":
+            return asked or limit
+        return min(asked, limit) if asked else limit
+
+    def left_s(self, now: float) -> float:
+        return self.started_s + self.deadline_ms / 1000.0 - now
+
+    def execution(
+        self, spec: TargetSpec, output: Output, usage: Usage, *, now: float, handoff: Handoff | None = None
+    ) -> Execution:
+        """The finished account."""
+        return Execution(
+            served=served_by(spec),
+            output=output,
+            usage=usage,
+            attempts=tuple(self.ledger.attempts),
+            cost_usd=self.ledger.cost_usd,
+            energy_j=spec.energy_j(usage.completion_tokens),
+            execution_ms=(now - self.executing_s) * 1000.0,
+            handoff=handoff,
+        )
+
+
+def served_by(spec: TargetSpec) -> Served:
+    return Served(target=spec.name, tier=spec.tier, model=spec.model, emulated=spec.emulated)
+
+
+def nothing_served(job: Job, now: float) -> Execution:
+    """The account of a request that got no answer."""
+    empty = Output(choices=())
+    return job.execution(job.specs[job.decision.target], empty, NO_USAGE, now=now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """Try `spec` after waiting `wait_s`, for at most `timeout_s`."""
+
+    spec: TargetSpec
+    wait_s: float
+    timeout_s: float
+
+
+class Tries:
+    """Walks the decision's own list: each target once in order, then again those whose failure may pass."""
+
+    def __init__(self, job: Job, now: Callable[[], float], uniform: Callable[[], float]) -> None:
+        self._job, self._now, self._uniform = job, now, uniform
+        self._order = deque((job.decision.target, *job.decision.fallbacks))
+        self._again: deque[tuple[str, TargetError]] = deque()
+        self._counts: Counter[str] = Counter()
+        self._left = job.policy.limits.attempts
+        self._last: TargetError = UnavailableError("no target was tried")
+
+    def failed(self, target: str, error: TargetError) -> None:
+        """Note a failure; a retryable one comes round again while the policy allows."""
+        self._last = error
+        if error.retryable and self._counts[target] < self._job.policy.retry.attempts_per_target:
+            self._again.append((target, error))
+
+    def next(self, suits: Callable[[TargetSpec], bool] = lambda _: True) -> Step | None:
+        """The next thing to try, or None when nothing is left. Raises `DeadlineError` when time is up."""
+        left = self._job.left_s(self._now())
+        if left <= 0:
+            raise DeadlineError(tuple(self._job.ledger.attempts), self._job.deadline_ms)
+        while self._left and (found := self._pop()) is not None:
+            name, wait_s = found
+            spec = self._job.specs[name]
+            if not suits(spec) or wait_s >= left:
+                continue
+            self._left -= 1
+            self._counts[name] += 1
+            share = SHARE_WITH_FALLBACK if self._order else 1.0
+            return Step(spec=spec, wait_s=wait_s, timeout_s=min(spec.timeout_s, (left - wait_s) * share))
+        return None
+
+    def failure(self) -> AllTargetsFailedError:
+        return AllTargetsFailedError(tuple(self._job.ledger.attempts), self._last)
+
+    def _pop(self) -> tuple[str, float] | None:
+        if self._order:
+            return self._order.popleft(), 0.0
+        if self._again:
+            target, error = self._again.popleft()
+            return target, self._wait_s(target, error)
+        return None
+
+    def _wait_s(self, target: str, error: TargetError) -> float:
+        """Full jitter, or as long as the target asked for; too long a wish counts as never."""
+        retry = self._job.policy.retry
+        if isinstance(error, ThrottledError) and error.retry_after_s is not None:
+            asked_ms = error.retry_after_s * 1000.0
+            return error.retry_after_s if asked_ms <= retry.max_retry_after_ms else float("inf")
+        ceiling = min(retry.cap_ms, retry.base_ms * 2.0 ** self._counts[target])
+        return self._uniform() * ceiling / 1000.0

@@ -1,0 +1,208 @@
+"""Context agent: reads a request once and says everything routing needs to know about it.
+
+Fast path only: signals of the text, what the caller declared, the session's history, and what the policy makes of
+them. Privacy is the strictest of what was declared, what the text itself holds, and what compliance asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from router_core.context import AUDIO, IMAGE, TEXT, RequestContext
+from router_core.inference import PRIVACY_LEVELS, InferenceRequest, Message, Privacy
+from router_core.policy.document import Policy
+from router_core.routing.table import unit_vector
+from router_core.signals import TextSignals, analyse, level_for, request_class, scan
+from router_core.signals.tokens import estimate_tokens
+
+IMAGE_TOKENS: Final = 800
+AUDIO_TOKENS: Final = 400
+MESSAGE_TOKENS: Final = 4
+"""Template tokens around each message; common chat templates use three to five."""
+EXPECTED_TOKENS: Final[Mapping[str, int]] = {
+    "command": 24, "classify": 8, "extract": 96, "summarize": 192, "embed": 0, "chat": 120,
+}  # fmt: skip
+CHAT_TOKENS_PER_COMPLEXITY: Final = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What is remembered of a session or prompt prefix: the targets that served it last."""
+
+    session_target: str | None = None
+    prefix_target: str | None = None
+
+
+NO_HISTORY: Final = History()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """The request's text: the last user turn, everything else, and which modalities came with it."""
+
+    last: str
+    rest: str
+    modalities: int
+    media_tokens: int
+
+
+class ContextAgent:
+    """Turns requests into contexts. Holds nothing but its inputs."""
+
+    def read(self, request: InferenceRequest, policy: Policy, history: History = NO_HISTORY) -> RequestContext:
+        """Everything about one request, pure and deterministic."""
+        content = read_content(request.messages)
+        params = request.params
+        signals = analyse(
+            content.last,
+            turns=len(request.messages),
+            has_tools=bool(params.tools),
+            has_images=bool(content.modalities & IMAGE),
+            has_audio=bool(content.modalities & AUDIO),
+            wants_json=params.wants_json,
+            max_tokens=params.max_tokens,
+        )
+        spans = signals.pii + scan(content.rest) if content.rest else signals.pii
+        kinds = tuple(sorted({span.kind for span in spans})) if spans else ()
+        task = request.task or ("chat" if signals.task == "embed" else signals.task)
+        prompt = _prompt_tokens(request, content, signals)
+        expected = _expected_tokens(task, signals.complexity, prompt, params.max_tokens)
+        level, residency = _privacy(request.privacy, kinds, signals.health, policy)
+        prefs, device, network = request.preferences, request.device, request.network
+        return RequestContext(
+            request_id=request.request_id,
+            tenant=request.caller.tenant,
+            task=task,
+            request_class=_class_of(request, signals, task, prompt, policy),
+            complexity=signals.complexity,
+            prompt_tokens=prompt,
+            output_tokens=expected,
+            max_output_tokens=params.max_tokens or policy.limits.max_output_tokens,
+            fit_tokens=_longest(request) if task == "embed" else prompt + (params.max_tokens or expected),
+            language=signals.language,
+            modalities=content.modalities,
+            tools=bool(params.tools),
+            json=params.wants_json,
+            stream=request.stream,
+            privacy=level,
+            residency=residency,
+            pii=kinds,
+            guard=signals.guard,
+            optimize=prefs.optimize,
+            tiers=_allowed(prefs.tiers, request.caller.tiers),
+            pinned=prefs.target,
+            fallback=prefs.fallback if prefs.fallback is not None else prefs.target is None,
+            max_latency_ms=prefs.max_latency_ms,
+            max_cost_usd=prefs.max_cost_usd,
+            min_quality=prefs.min_quality,
+            offline=network.type == "offline",
+            executes=device.executes,
+            device_models=device.models,
+            battery=device.battery,
+            charging=bool(device.charging),
+            thermal=device.thermal,
+            memory_free_mb=device.memory_free_mb,
+            cpu_load=device.cpu_load,
+            rtt_ms=network.rtt_ms,
+            position=unit_vector(request.location.lat, request.location.lon),
+            turns=len(request.messages),
+            session_target=history.session_target,
+            prefix_target=history.prefix_target,
+        )
+
+
+def read_content(messages: tuple[Message, ...]) -> Content:
+    """Split the text into the last user turn and the rest, and find the modalities."""
+    if len(messages) == 1 and isinstance(text := messages[0].get("content"), str):
+        return Content(last=text, rest="", modalities=TEXT, media_tokens=0)
+    last, rest, modalities, media = "", [], TEXT, 0
+    for message in messages:
+        text, bits, tokens = _message_text(message)
+        modalities |= bits
+        media += tokens
+        if message.get("role") == "user":
+            if last:
+                rest.append(last)
+            last = text
+        elif text:
+            rest.append(text)
+    return Content(last=last, rest="\n".join(rest), modalities=modalities, media_tokens=media)
+
+
+def _message_text(message: Message) -> tuple[str, int, int]:
+    content = message.get("content")
+    calls = "".join(_arguments(call) for call in message.get("tool_calls") or ())
+    if isinstance(content, str):
+        return (f"{content}\n{calls}" if calls else content), TEXT, 0
+    texts, bits, tokens = [calls] if calls else [], TEXT, 0
+    for part in content or ():
+        kind = part.get("type")
+        if kind == "text":
+            texts.append(part.get("text", ""))
+        elif kind == "image_url":
+            bits, tokens = bits | IMAGE, tokens + IMAGE_TOKENS
+        elif kind == "input_audio":
+            bits, tokens = bits | AUDIO, tokens + AUDIO_TOKENS
+    return "\n".join(texts), bits, tokens
+
+
+def _arguments(call: Mapping[str, Any]) -> str:
+    arguments = (call.get("function") or {}).get("arguments")
+    return arguments if isinstance(arguments, str) else ""
+
+
+def _prompt_tokens(request: InferenceRequest, content: Content, signals: TextSignals) -> int:
+    rest = estimate_tokens(content.rest) if content.rest else 0
+    tools = sum(len(str(tool)) for tool in request.params.tools) // 4
+    return signals.tokens + rest + tools + content.media_tokens + MESSAGE_TOKENS * len(request.messages)
+
+
+def _longest(request: InferenceRequest) -> int:
+    """Tokens of the longest text: the inputs of an embedding request are embedded one by one."""
+    return max(estimate_tokens(str(message.get("content") or "")) for message in request.messages)
+
+
+def _expected_tokens(task: str, complexity: float, prompt: int, max_tokens: int | None) -> int:
+    """Prior of the answer's length by task; a chat answer grows with complexity."""
+    expected = EXPECTED_TOKENS[task]
+    if task == "chat":
+        expected += int(CHAT_TOKENS_PER_COMPLEXITY * complexity)
+    return expected if max_tokens is None else min(expected, max_tokens)
+
+
+def _privacy(
+    declared: Privacy, kinds: tuple[str, ...], health: bool, policy: Policy
+) -> tuple[int, tuple[str, ...]]:
+    """Rank of the strictest level, and every residency group that must hold."""
+    level = PRIVACY_LEVELS.index(declared.level)
+    groups = {declared.residency} if declared.residency else set()
+    for name in declared.compliance:
+        rule = policy.compliance[name]
+        level = max(level, PRIVACY_LEVELS.index(rule.level))
+        if rule.residency:
+            groups.add(rule.residency)
+    if policy.raise_privacy_by_pii and (kinds or health):
+        level = max(level, PRIVACY_LEVELS.index(level_for(kinds, health=health)))
+    return level, tuple(sorted(groups))
+
+
+def _allowed(asked: Iterable[str], granted: tuple[str, ...]) -> tuple[str, ...]:
+    """Tiers that the caller asked for and the key grants."""
+    return tuple(tier for tier in asked if tier in granted)
+
+
+def _class_of(
+    request: InferenceRequest, signals: TextSignals, task: str, prompt_tokens: int, policy: Policy
+) -> str:
+    return request_class(
+        complexity=signals.complexity,
+        task=task,
+        prompt_tokens=prompt_tokens,
+        deadline_ms=request.preferences.max_latency_ms,
+        device_class=request.device.device_class,
+        critical_cues=signals.critical,
+        asynchronous=request.asynchronous,
+        rules=policy.class_rules,
+    )

@@ -1,0 +1,191 @@
+"""Resource agent: what can serve right now. Requests read one snapshot; everything else happens beside them.
+
+Probes, outcomes and operators change what is known; `refresh()` folds that into a new `ResourceState` and swaps the
+compiled table whole. A reading that is too old makes a target "unknown", never "healthy".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from router_core.errors import TargetError, ThrottledError
+from router_core.learning.estimates import Estimates
+from router_core.policy.document import Policy
+from router_core.ports import Clock, Reading
+from router_core.reliability.breaker import CLOSED, BreakerState, on_failure, on_success, phase
+from router_core.resources import ResourceState, Target, TargetSpec, TargetState
+from router_core.routing.objective import InFlight
+from router_core.routing.table import TargetTable, compile_table
+
+STALE_S: Final = 3.0
+"""Age from which a reading no longer counts; probes run several times in that span."""
+PROVEN_S: Final = 300.0
+"""How long a success vouches for a target that no probe looks at."""
+QUEUE_LIMIT: Final = 5.0
+KV_LIMIT: Final = 0.8
+"""Busy from 5 waiting requests or 80% of the KV cache: the thresholds of the Gateway API inference extension."""
+THROTTLE_S: Final = 1.0
+RATE_SHARE: Final = 0.3
+UNSEEN: Final = Estimates()
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What is known of one target beside its estimates. Times are monotonic seconds."""
+
+    reading: Reading | None = None
+    read_at: float = 0.0
+    drain_per_s: float = 0.0
+    breaker: BreakerState = CLOSED
+    proven_at: float | None = None
+    throttled_until: float = 0.0
+    draining: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetView:
+    """One target as an operator sees it."""
+
+    spec: TargetSpec
+    state: TargetState
+    inflight: int
+    detail: str
+
+
+class ResourceAgent:
+    """Keeps the snapshot. Counting in-flight requests is the only thing it does on the request path."""
+
+    def __init__(self, specs: tuple[TargetSpec, ...], policy: Policy, clock: Clock) -> None:
+        self._specs = specs
+        self._clock = clock
+        self._watches = {spec.name: _Watch() for spec in specs}
+        self._estimates: Mapping[str, Estimates] = {}
+        self._inflight: dict[int, int] = {}
+        self.table = self._compiled(policy)
+
+    def view(self) -> tuple[TargetTable, InFlight]:
+        """The snapshot, and how many requests each target is serving for us at this moment."""
+        return self.table, tuple(self._inflight.items())
+
+    def enter(self, target: str) -> None:
+        """A request starts on `target`."""
+        i = self.table.index[target]
+        self._inflight[i] = self._inflight.get(i, 0) + 1
+
+    def leave(self, target: str) -> None:
+        """A request is done with `target`, however it ended."""
+        i = self.table.index[target]
+        left = self._inflight[i] - 1
+        if left:
+            self._inflight[i] = left
+        else:
+            del self._inflight[i]
+
+    def observe(self, target: str, error: TargetError | None) -> None:
+        """The outcome of one attempt. Only retryable errors speak against the target's health."""
+        watch, now = self._watches[target], self._clock.monotonic_s()
+        rules = self.table.policy.breaker
+        before = watch.breaker
+        if error is None or not error.retryable:
+            watch.breaker = on_success(before, now, rules)
+            watch.proven_at = now
+        elif isinstance(error, ThrottledError):
+            watch.throttled_until = now + (error.retry_after_s or THROTTLE_S)
+        else:
+            watch.breaker = on_failure(before, now, rules)
+        if phase(before, now, rules) != phase(watch.breaker, now, rules) or watch.throttled_until > now:
+            self._swap(self.table.policy)
+
+    def learn(self, target: str, reading: Reading) -> None:
+        """A probe's reading; counters are turned into rates against the reading before."""
+        watch, now = self._watches[target], self._clock.monotonic_s()
+        before, seconds = watch.reading, now - watch.read_at
+        if before is not None and before.requests_total is not None and reading.requests_total is not None:
+            rate = max(0.0, reading.requests_total - before.requests_total) / max(seconds, 1e-3)
+            watch.drain_per_s += RATE_SHARE * (rate - watch.drain_per_s)
+        watch.reading, watch.read_at = reading, now
+
+    def drain(self, target: str, draining: bool) -> None:
+        """An operator takes a target out of, or back into, service. Raises KeyError for an unknown name."""
+        self._watches[target].draining = draining
+        self._swap(self.table.policy)
+
+    def refresh(self, policy: Policy, estimates: Mapping[str, Estimates]) -> None:
+        """Fold what was learned into a new snapshot; called on a timer, off the request path."""
+        self._estimates = estimates
+        self._swap(policy)
+
+    def targets(self) -> tuple[TargetView, ...]:
+        """All targets with their state, ordered by name."""
+        return tuple(
+            TargetView(
+                spec=target.spec,
+                state=target.state,
+                inflight=self._inflight.get(i, 0),
+                detail=self._detail(target.spec.name),
+            )
+            for i, target in enumerate(self.table.targets)
+        )
+
+    def _detail(self, name: str) -> str:
+        reading = self._watches[name].reading
+        return reading.detail if reading is not None else ""
+
+    def _swap(self, policy: Policy) -> None:
+        fresh = ResourceState.of(self._observed(policy))
+        if fresh.sha256 != self.table.state.sha256 or policy is not self.table.policy:
+            self.table = compile_table(fresh, policy)
+
+    def _compiled(self, policy: Policy) -> TargetTable:
+        return compile_table(ResourceState.of(self._observed(policy)), policy)
+
+    def _observed(self, policy: Policy) -> tuple[Target, ...]:
+        now = self._clock.monotonic_s()
+        return tuple(
+            Target(spec=spec, state=self._state(spec, self._watches[spec.name], policy, now)) for spec in self._specs
+        )
+
+    def _state(self, spec: TargetSpec, watch: _Watch, policy: Policy, now: float) -> TargetState:
+        estimates = self._estimates.get(spec.name, UNSEEN)
+        state = TargetState(
+            breaker=phase(watch.breaker, now, policy.breaker),
+            throttled=watch.throttled_until > now,
+            ttft_ms=_coarse(estimates.ttft_ms),
+            decode_ms=_coarse(estimates.decode_ms),
+            error_rate=round(estimates.error_rate, 2),
+            quality_delta=round(estimates.quality_delta, 3),
+        )
+        if watch.draining:
+            return replace(state, health="draining")
+        reading = watch.reading
+        if reading is None:
+            proven = watch.proven_at is not None and now - watch.proven_at < PROVEN_S
+            return replace(state, health="up" if proven else "unknown")
+        if now - watch.read_at > STALE_S:
+            return replace(state, health="unknown")
+        if not reading.up:
+            return replace(state, health="down")
+        return _with_load(replace(state, health="up"), reading, watch.drain_per_s)
+
+
+def _with_load(state: TargetState, reading: Reading, drain_per_s: float) -> TargetState:
+    """Queue wait is waiting / drain rate; saturation the worse of queue depth and KV cache use."""
+    waiting, kv = reading.waiting or 0, reading.kv_usage or 0.0
+    queries = reading.prefix_queries or 0.0
+    return replace(
+        state,
+        running=reading.running or 0,
+        waiting=waiting,
+        kv_usage=round(kv, 2),
+        queue_ms=round(1000.0 * waiting / drain_per_s) if waiting and drain_per_s > 0.01 else waiting * 200.0,
+        saturation=round(max(waiting / QUEUE_LIMIT, kv / KV_LIMIT), 2),
+        prefix_hit_rate=round((reading.prefix_hits or 0.0) / queries, 2) if queries else 0.0,
+        rtt_ms=_coarse(reading.rtt_ms),
+    )
+
+
+def _coarse(value: float | None) -> float | None:
+    """Two significant digits: finer differences would only make a new snapshot for every reading."""
+    return None if value is None else float(f"{value:.2g}")
