@@ -1,0 +1,1 @@
+"""Engines that run a model folder in this process, and the thread that owns one."""

@@ -1,0 +1,113 @@
+"""One thread that owns a model session, and the way to it from an event loop.
+
+A thread pool would hand each call to another thread and wake it anew; here a call costs one queue
+entry and one wake-up, calls run in order, and a full queue says so at once.
+"""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+QUEUE_LIMIT = 64
+
+
+class OwnerBusyError(Exception):
+    """As many calls as allowed are waiting already."""
+
+
+class OwnerClosedError(Exception):
+    """The thread was closed; the call was not run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    work: Callable[[], Any]
+    loop: asyncio.AbstractEventLoop
+    done: asyncio.Future[Any]
+
+
+class OwnerThread:
+    """Starts its thread when made. ``limit``: calls waiting or running, beyond which ``run`` refuses."""
+
+    def __init__(self, *, name: str = "model-owner", limit: int = QUEUE_LIMIT) -> None:
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._limit = limit
+        self._open = 0
+        self._closed = False
+        self._guard = threading.Lock()
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
+
+    async def run(self, work: Callable[..., Result], *arguments: Any) -> Result:
+        """Runs ``work(*arguments)`` on the thread and returns its result or raises its error.
+
+        Raises ``OwnerBusyError`` when the queue is full and ``OwnerClosedError`` after ``close``. A
+        caller that is cancelled while waiting is skipped; work that has begun runs to its end.
+        """
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Result] = loop.create_future()
+        with self._guard:
+            if self._closed:
+                raise OwnerClosedError
+            if self._open >= self._limit:
+                raise OwnerBusyError
+            self._open += 1
+            self._jobs.put(_Job(work=lambda: work(*arguments), loop=loop, done=done))
+        return await done
+
+    @property
+    def waiting(self) -> int:
+        """Calls waiting or running now."""
+        return self._open
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Refuses new calls, fails those still waiting, and waits for the running one."""
+        with self._guard:
+            if self._closed:
+                return
+            self._closed = True
+            self._jobs.put(None)
+        if threading.current_thread() is not self._thread:
+            self._thread.join(timeout_s)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            try:
+                self._serve(job)
+            finally:
+                with self._guard:
+                    self._open -= 1
+
+    def _serve(self, job: _Job) -> None:
+        if job.done.cancelled():
+            return
+        if self._closed:
+            _post(job, None, OwnerClosedError())
+            return
+        try:
+            result = job.work()
+        except Exception as error:
+            _post(job, None, error)
+        else:
+            _post(job, result, None)
+
+
+def _post(job: _Job, result: Any, error: BaseException | None) -> None:
+    try:
+        job.loop.call_soon_threadsafe(_settle, job.done, result, error)
+    except RuntimeError:
+        # The loop ended before its answer was ready: nobody is left to tell.
+        return
+
+
+def _settle(done: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+    if done.done():
+        return
+    if error is None:
+        done.set_result(result)
+    else:
+        done.set_exception(error)

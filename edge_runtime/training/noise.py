@@ -1,0 +1,106 @@
+"""What happens to a sentence on its way: politeness, fillers, typing errors, casing, punctuation.
+
+Slot values keep their letters (a wrong letter would change what was meant); everything around may suffer.
+"""
+
+import random
+import re
+from dataclasses import dataclass
+
+from edge_runtime.training.grammar import Filled
+
+_BEFORE = (
+    "please", "can you", "could you", "could you please", "hey", "ok", "would you", "can you please", "hey can you",
+    "i would like you to", "i want you to", "go ahead and", "um", "uh", "hi", "hello", "alright", "quickly", "just",
+    "so", "now", "would you mind and", "i need you to", "okay", "hey assistant", "computer", "will you",
+)  # fmt: skip
+_AFTER = (
+    "please",
+    "now",
+    "thanks",
+    "for me",
+    "thank you",
+    "right now",
+    "would you",
+    "please thanks",
+    "asap",
+    "ok",
+)
+_FILLERS = ("um", "uh", "like", "you know", "er", "just", "please")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoiseRates:
+    """Probabilities per sentence."""
+
+    before: float = 0.4
+    after: float = 0.22
+    filler: float = 0.06
+    typo: float = 0.12
+    capital: float = 0.2
+    shout: float = 0.02
+    stop: float = 0.2
+
+
+CLEAN = NoiseRates(before=0, after=0, filler=0, typo=0, capital=0, shout=0, stop=0)
+POLITE = NoiseRates(filler=0, typo=0)
+
+
+def disturb(filled: Filled, rng: random.Random, rates: NoiseRates) -> Filled:
+    """The same commands, said or typed less neatly; spans move along."""
+    result = filled
+    if rng.random() < rates.typo:
+        result = _typo(result, rng)
+    if rng.random() < rates.filler:
+        result = _filler(result, rng)
+    if rng.random() < rates.before:
+        result = _prefix(result, rng.choice(_BEFORE) + " ")
+    text = result.text
+    if rng.random() < rates.after:
+        text += " " + rng.choice(_AFTER)
+    if rng.random() < rates.stop:
+        text += rng.choice((".", ".", "!", "?"))
+    if rng.random() < rates.capital:
+        text = text[:1].upper() + text[1:]
+    if rng.random() < rates.shout:
+        text = text.upper()
+    return Filled(text=text, spans=result.spans)
+
+
+def _prefix(filled: Filled, words: str) -> Filled:
+    return _insert(filled, 0, words)
+
+
+def _insert(filled: Filled, at: int, words: str) -> Filled:
+    size = len(words)
+    spans = tuple((a + size, b + size, slot) if a >= at else (a, b, slot) for a, b, slot in filled.spans)
+    return Filled(text=filled.text[:at] + words + filled.text[at:], spans=spans)
+
+
+def _free_words(filled: Filled) -> list[re.Match[str]]:
+    return [
+        word
+        for word in re.finditer(r"[a-z]{4,}", filled.text)
+        if all(word.end() <= a or word.start() >= b for a, b, _ in filled.spans)
+    ]
+
+
+def _typo(filled: Filled, rng: random.Random) -> Filled:
+    """Swaps or doubles two letters in one word outside the slots (length kept by swapping, else spans move)."""
+    words = _free_words(filled)
+    if not words:
+        return filled
+    word = rng.choice(words)
+    at = word.start() + rng.randint(1, len(word[0]) - 2)
+    text = filled.text
+    if rng.random() < 0.5:
+        return Filled(text=text[:at] + text[at + 1] + text[at] + text[at + 2 :], spans=filled.spans)
+    if rng.random() < 0.5:
+        return _insert(filled, at, text[at])
+    spans = tuple((a - 1, b - 1, slot) if a > at else (a, b, slot) for a, b, slot in filled.spans)
+    return Filled(text=text[:at] + text[at + 1 :], spans=spans)
+
+
+def _filler(filled: Filled, rng: random.Random) -> Filled:
+    words = _free_words(filled)
+    return _insert(filled, rng.choice(words).start(), rng.choice(_FILLERS) + " ") if words else filled
