@@ -11,20 +11,34 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from router_core.signals import triggers
 from router_core.signals.folding import fold_ascii
 
 WINDOW_CHARS: Final = 4096
 """Word statistics look at this many characters (head and tail); PII, guard and tokens read all of the text."""
 _TAIL_CHARS: Final = 1024
 
-LETTER, DIGIT, SPACE, PUNCTUATION = b"a", b"0", b" ", b"."
-LEAD_2, LEAD_3, LEAD_4 = b"d", b"e", b"f"
-"""In `octets`: the first byte of a UTF-8 sequence of 2, 3 or 4 bytes (continuation bytes are `c`)."""
+LETTER, DIGIT, SPACE, PUNCTUATION, CONTINUED = b"a", b"0", b" ", b".", b"c"
+LATIN, ALPHABET, INDIC, SYMBOL, KANA, HAN, HANGUL, ASTRAL = b"l", b"g", b"i", b"s", b"k", b"h", b"o", b"x"
+"""In `octets`, the first byte of a longer UTF-8 sequence by the scripts that start so (ALPHABET: Greek to Arabic)."""
+
+_LEADS: Final = (
+    (0xC0, CONTINUED),
+    (0xCE, LATIN),
+    (0xE0, ALPHABET),
+    (0xE2, INDIC),
+    (0xE3, SYMBOL),
+    (0xE4, KANA),
+    (0xEA, HAN),
+    (0xEE, HANGUL),
+    (0xF0, SYMBOL),
+    (0x100, ASTRAL),
+)
 
 
 def _class_of(byte: int) -> bytes:
     if byte >= 0x80:
-        return b"c" if byte < 0xC0 else LEAD_2 if byte < 0xE0 else LEAD_3 if byte < 0xF0 else LEAD_4
+        return next(kind for limit, kind in _LEADS if byte < limit)
     char = chr(byte)
     if char.isalpha():
         return LETTER
@@ -35,7 +49,10 @@ def _class_of(byte: int) -> bytes:
 
 _CLASSES: Final = b"".join(_class_of(byte) for byte in range(256))
 _WORDS: Final = bytes(byte if chr(byte).isalnum() and byte < 0x80 else 0x20 for byte in range(256))
-_WORD: Final = re.compile(r"[^\W_]+")
+_WORD: Final = re.compile(r"[^\W_\u0e00-\U0010ffff]+|[\u0e00-\U0010ffff]+")
+"""Scripts without blanks end a word of the others, so that a trigger cannot hide in them."""
+_CHUNK_CHARS: Final = 1 << 16
+_OVERLAP_CHARS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +61,8 @@ class Reading:
 
     `plain`: digits of other scripts, no-break spaces and typographic dashes as ASCII. `lower`: `plain` in
     lower case. `shape`: one class byte per character (`a` letter, `0` digit, blank, `.` anything else).
-    `octets`: the same per UTF-8 byte. `words`: lower-case words of the window, in order.
+    `octets`: the same per UTF-8 byte. `words`: lower-case words of the window, in order; `vocabulary`: the distinct
+    ones. `hits`: the words of all of the text that a pattern waits for.
     """
 
     text: str
@@ -54,22 +72,37 @@ class Reading:
     octets: bytes
     words: list[str]
     vocabulary: set[str]
+    hits: set[str]
 
 
 def read(text: str) -> Reading:
     """Prepare `text`; linear, never raises for any `str` (lone surrogates included)."""
-    if text.isascii():
-        lower = text.lower()
-        octets = text.encode("ascii").translate(_CLASSES)
-        words = window(lower).encode("ascii").translate(_WORDS).decode("ascii").split()
-        return Reading(text, text, lower, octets, octets, words, set(words))
-    plain = fold_ascii(text)
+    ascii_only = text.isascii()
+    plain = text if ascii_only else fold_ascii(text)
     # U+0130 is the one character whose lower case is longer than itself; offsets must survive.
-    lower = plain.replace("\u0130", "i").lower()
+    lower = plain.lower() if ascii_only else plain.replace("\u0130", "i").lower()
     shape = plain.encode("ascii", "replace").translate(_CLASSES)
-    octets = text.encode("utf-8", "replace").translate(_CLASSES)
-    words = _WORD.findall(window(lower))
-    return Reading(text, plain, lower, shape, octets, words, set(words))
+    octets = shape if ascii_only else text.encode("utf-8", "replace").translate(_CLASSES)
+    words = _words_of(window(lower))
+    vocabulary = set(words)
+    hits = vocabulary & triggers.ALL if len(lower) <= WINDOW_CHARS else _hits_of(lower)
+    return Reading(text, plain, lower, shape, octets, words, vocabulary, hits)
+
+
+def _words_of(lower: str) -> list[str]:
+    if lower.isascii():
+        return lower.encode("ascii").translate(_WORDS).decode("ascii").split()
+    return _WORD.findall(lower)
+
+
+def _hits_of(lower: str) -> set[str]:
+    """The trigger words of a long text, chunk by chunk so that its words are never all in memory."""
+    hits: set[str] = set()
+    for start in range(0, len(lower), _CHUNK_CHARS):
+        # The overlap is longer than any trigger: one that straddles the border is whole in the next chunk.
+        chunk = lower[max(0, start - _OVERLAP_CHARS) : start + _CHUNK_CHARS]
+        hits.update(triggers.ALL.intersection(_words_of(chunk)))
+    return hits
 
 
 def window(text: str) -> str:

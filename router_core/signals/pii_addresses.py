@@ -1,0 +1,148 @@
+"""Where someone can be reached or found: e-mail and network addresses, coordinates.
+
+Patterns start at the character that makes the find likely (`@`, a colon) and look around it, so ordinary text
+costs one substring search per kind.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from ipaddress import IPv6Address
+from typing import Final
+
+from router_core.signals import triggers
+from router_core.signals.reading import Reading
+from router_core.signals.spans import PiiSpan, at
+
+_DOMAIN: Final = re.compile(r"@([\w.\-]{4,255}+)")
+_LOCAL_CHARS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._%+-'äöüßéèñ"
+_LOCAL_LONGEST: Final = 64
+_SERVICE_LOCALS: Final = frozenset({"git", "noreply", "no-reply", "postmaster"})
+"""Not a person's: remote addresses of version control, and senders that nobody reads."""
+
+_IPV4: Final = re.compile(r"[0-9]{1,3}+(?:\.[0-9]{1,3}+){3}(?![0-9]|\.[0-9])")
+_HEX_STRETCH: Final = re.compile(r"[0-9A-Fa-f:]{6,}+")
+_MAC_REST: Final = re.compile(r"([:\-])[0-9A-Fa-f]{2}(?:\1[0-9A-Fa-f]{2}){4}(?![0-9A-Fa-f:\-])")
+_MAC_HEAD: Final = re.compile(r"(?<![0-9A-Za-z:\-])[0-9A-Fa-f]{2}\Z")
+_IPV6_LONGEST: Final = 45
+
+_NUMBER: Final = r"([+-]?[0-9]{1,3}+\.[0-9]{3,15}+)"
+_PAIR: Final = re.compile(
+    _NUMBER + r"(?: ?° ?| )?([NSns])?[,;/ ] {0,2}" + _NUMBER + r"(?: ?° ?| )?([EWew])?(?![0-9.])"
+)
+_LABELLED: Final = re.compile(
+    r"\blat(?:itude)?\W{1,4}([+-]?[0-9]{1,2}+\.[0-9]{2,15}+)\W{1,6}(?:lon(?:gitude)?|lng)\W{1,4}([+-]?[0-9]{1,3}+\.[0-9]{2,15}+)"
+)
+_PLACE_CUE: Final = re.compile(
+    r"\b(?:lat|latitude|lon|lng|coordinates?|gps|location|located|position|koordinaten|geo)\b"
+)
+_PLACE_CUE_CHARS: Final = 40
+_LIST_AROUND: Final = re.compile(r"[0-9\]],? ?\Z")
+_PRECISE_DECIMALS: Final = 4
+
+
+def find_addresses(reading: Reading, digits: int) -> Iterator[PiiSpan]:
+    """E-mail, IP and MAC addresses and coordinates in the text, which has `digits` digits."""
+    plain, shape = reading.plain, reading.shape
+    if "@" in plain:
+        yield from _emails(plain)
+    if ":" in plain or "-" in plain:
+        yield from _hardware(plain)
+    if digits > 3 and b"0.0" in shape and plain.count(".") > 1:
+        yield from _dotted(reading)
+
+
+def _emails(plain: str) -> Iterator[PiiSpan]:
+    previous = 0
+    for match in _DOMAIN.finditer(plain):
+        domain = match[1].rstrip(".-_")
+        name, dot, top = domain.rpartition(".")
+        if not (dot and name and len(top) > 1 and (top.isalpha() or top.startswith("xn--"))):
+            continue
+        at_sign = match.start()
+        before = plain[max(previous, at_sign - _LOCAL_LONGEST) : at_sign]
+        local = before[len(before.rstrip(_LOCAL_CHARS)) :].lstrip("'.-")
+        if local and local.lower() not in _SERVICE_LOCALS:
+            previous = match.start(1) + len(domain)
+            yield at("email", (at_sign - len(local), previous))
+
+
+def _hardware(plain: str) -> Iterator[PiiSpan]:
+    if plain.count(":") > 4 or plain.count("-") > 4:
+        for match in _MAC_REST.finditer(plain):
+            head = _MAC_HEAD.search(plain, max(0, match.start() - 2), match.start())
+            if head:
+                yield at("mac_address", (head.start(), match.end()))
+    if "::" in plain or plain.count(":") > 6:
+        for match in _HEX_STRETCH.finditer(plain):
+            if _is_ipv6(plain, match):
+                yield at("ip_address", match.span())
+
+
+def _is_ipv6(plain: str, match: re.Match[str]) -> bool:
+    found, start, end = match[0], match.start(), match.end()
+    if len(found) > _IPV6_LONGEST or found.count(":") < 2 or not any(char.isdigit() for char in found):
+        return False
+    if (start and plain[start - 1].isalnum()) or (end < len(plain) and plain[end].isalnum()):
+        return False
+    # `a1::b2` is also how programs name things; an address has a group of three or more.
+    if max(map(len, found.split(":"))) < 3:
+        return False
+    try:
+        address = IPv6Address(found)
+    except ValueError:
+        return False
+    return not (address.is_loopback or address.is_unspecified)
+
+
+def _dotted(reading: Reading) -> Iterator[PiiSpan]:
+    plain = reading.plain
+    if plain.count(".") > 2 and reading.shape.count(b"0.0") > 1:
+        for match in _IPV4.finditer(plain):
+            if _is_ipv4(plain, match):
+                yield at("ip_address", match.span())
+    if reading.shape.count(b"0.000") > 1:
+        for match in _PAIR.finditer(plain):
+            if _is_place(reading, match):
+                yield at("geo_coordinates", match.span())
+    if not reading.hits.isdisjoint(triggers.PLACE):
+        for match in _LABELLED.finditer(reading.lower):
+            if _on_globe(match[1], match[2]):
+                yield at("geo_coordinates", match.span())
+
+
+def _is_ipv4(plain: str, match: re.Match[str]) -> bool:
+    """Octets in range, not a version number, not loopback, unspecified or a netmask."""
+    start = match.start()
+    before = plain[max(0, start - 9) : start].lower()
+    if before and (
+        before[-1].isalnum()
+        or before[-1] in "._"
+        or before.rstrip(" :=").endswith(("version", "release", " v"))
+    ):
+        return False
+    octets = match[0].split(".")
+    if any(int(octet) > 255 or (len(octet) > 1 and octet[0] == "0") for octet in octets):
+        return False
+    return octets[0] not in ("0", "127", "255")
+
+
+def _is_place(reading: Reading, match: re.Match[str]) -> bool:
+    """A pair in range that a cue, compass letters, or four decimals outside of a list of numbers speak for."""
+    start, end = match.span()
+    if not _on_globe(match[1], match[3]) or (start and reading.plain[start - 1] in "0123456789."):
+        return False
+    if match[2] and match[4]:
+        return True
+    if _PLACE_CUE.search(reading.lower, max(0, start - _PLACE_CUE_CHARS), start):
+        return True
+    precise = all(len(number.partition(".")[2]) >= _PRECISE_DECIMALS for number in (match[1], match[3]))
+    listed = (
+        _LIST_AROUND.search(reading.plain, max(0, start - 3), start) or reading.plain[end : end + 1] == ","
+    )
+    return precise and not listed and min(abs(float(match[1])), abs(float(match[3]))) > 1.0
+
+
+def _on_globe(latitude: str, longitude: str) -> bool:
+    return abs(float(latitude)) <= 90 and abs(float(longitude)) <= 180
