@@ -9,6 +9,14 @@ from gateway.sandbox.eventstream import CONTENT_TYPE, event, exception
 from tests.upstream.faults import Answer, Fault
 from tests.upstream.sequence import count_words, words_after
 
+_CODES = {
+    400: "ValidationException",
+    403: "AccessDeniedException",
+    408: "ModelTimeoutException",
+    424: "ModelErrorException",
+    429: "ThrottlingException",
+    500: "InternalServerException",
+}
 _ARGUMENTS = '{"value": "w0 w1 w2"}'
 
 
@@ -25,6 +33,8 @@ def bedrock_answer(path: str, body: Mapping[str, Any], fault: Fault, length: int
     text = "x" * fault.size_bytes if fault.kind == "oversized" else "".join(words)
     message = {"role": "assistant", "content": [content if calls else {"text": text}]}
     whole = {"output": {"message": message}, "stopReason": stop, **counts}
+    in_stream = fault.error or "ThrottlingException"
+    code = fault.error or _CODES.get(fault.status, "ServiceUnavailableException")
     missing = {"no_finish": "stopReason", "no_usage": "usage"}.get(fault.kind)
     return Answer(
         streams=path.endswith("/converse-stream"),
@@ -35,11 +45,11 @@ def bedrock_answer(path: str, body: Mapping[str, Any], fault: Fault, length: int
         usage=event("metadata", counts),
         done=b"",
         malformed=_with_wrong_checksum(_token("w", calls)),
-        error=exception(fault.error[0].lower() + fault.error[1:], "scripted fault"),
+        error=exception(in_stream[0].lower() + in_stream[1:], "scripted fault"),
         oversized=_token("x" * fault.size_bytes, calls) if fault.kind == "oversized" else b"",
         whole={key: value for key, value in whole.items() if key != missing},
         error_body={"message": "scripted fault"},
-        error_headers={"x-amzn-errortype": fault.error},
+        error_headers={"x-amzn-errortype": code},
     )
 
 

@@ -32,7 +32,7 @@ class Fault:
     """One scripted answer.
 
     `length` is the number of tokens of the whole text (None: the server's), `token_delay_s` the pause before
-    each. `error` is the error code in a Bedrock answer. With `framing="close"` the stream has no length and no
+    each. `error` is the error code in a Bedrock answer (None: the one of `status`; throttling in a stream). With `framing="close"` the stream has no length and no
     chunks, so that a cut looks like a proper end on the wire.
     """
 
@@ -43,7 +43,7 @@ class Fault:
     reset: bool = False
     delay_s: float = 0.3
     size_bytes: int = 20 * 1024 * 1024
-    error: str = "ThrottlingException"
+    error: str | None = None
     framing: Literal["chunked", "close"] = "chunked"
     length: int | None = None
     token_delay_s: float = 0.0

@@ -17,6 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from types import TracebackType
+from typing import Any
 
 from tests.upstream.bedrock_wire import bedrock_answer
 from tests.upstream.faults import Answer, Exchange, Fault
@@ -187,7 +188,8 @@ class FaultServer:
         """Play the answer, and stop at once when the client leaves."""
         player = asyncio.ensure_future(self._play(connection, exchange))
         try:
-            await asyncio.wait({player, pending}, return_when=asyncio.FIRST_COMPLETED)
+            either: set[asyncio.Future[Any]] = {player, pending}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             left = pending.done() and (pending.exception() is not None or pending.result() == b"")
             if left and not player.done():
                 raise ConnectionResetError
