@@ -1,0 +1,1 @@
+"""What past requests teach: estimates per target, folded from what was observed."""

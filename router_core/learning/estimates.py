@@ -1,0 +1,108 @@
+"""What a target has shown of itself: speed, errors and quality, folded one observation at a time.
+
+Moving averages, because a target's load changes by the minute and nobody wants to choose a window. Everything
+observed is hostile until bounded: a node that reports nonsense must not be able to steer the estimates beyond reason.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Final
+
+SPEED_RATE: Final = 0.1
+ERROR_RATE: Final = 0.05
+QUALITY_RATE: Final = 0.02
+"""Share of a new observation: speed follows within tens of requests, quality within hundreds of judgements."""
+QUALITY_BOUND: Final = 0.3
+MAX_MS: Final = 600_000.0
+MAX_TOKENS: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimates:
+    """One target's moving averages. `ttft_ms` to the first token and `decode_ms` per further token are None until
+    seen; `error_rate` and `quality_delta` (against the prior) start at 0. `samples` counts folded outcomes,
+    `timed` those that told the speed, `judged` folded qualities."""
+
+    ttft_ms: float | None = None
+    decode_ms: float | None = None
+    error_rate: float = 0.0
+    quality_delta: float = 0.0
+    samples: int = 0
+    timed: int = 0
+    judged: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """What one good answer took: milliseconds in all, to the first token (None when not streamed), tokens out.
+    `known_ms` is the part that other numbers explain (round trip, prompt tokens times prefill) and is taken off;
+    `ttft_prior_ms` and `decode_prior_ms` split a time that was seen only as a whole, until better is known."""
+
+    latency_ms: float
+    output_tokens: int
+    ttft_ms: float | None = None
+    known_ms: float = 0.0
+    ttft_prior_ms: float = 200.0
+    decode_prior_ms: float = 15.0
+
+
+def fold_outcome(estimates: Estimates, *, ok: bool, timing: Timing | None = None) -> Estimates:
+    """With one attempt's outcome. `ok` False means failed by the target's fault; its time says nothing and is not
+    folded, nor is a timing that isn't finite."""
+    seen = _split(estimates, timing) if ok and timing is not None else None
+    ttft_ms, decode_ms = seen if seen is not None else (None, None)
+    rate = _warm(SPEED_RATE, estimates.timed)
+    return Estimates(
+        ttft_ms=_moved(estimates.ttft_ms, ttft_ms, rate),
+        decode_ms=_moved(estimates.decode_ms, decode_ms, rate),
+        error_rate=estimates.error_rate
+        + _warm(ERROR_RATE, estimates.samples) * ((0.0 if ok else 1.0) - estimates.error_rate),
+        quality_delta=estimates.quality_delta,
+        samples=estimates.samples + 1,
+        timed=estimates.timed + (seen is not None),
+        judged=estimates.judged,
+    )
+
+
+def fold_quality(estimates: Estimates, *, score: float, prior: float) -> Estimates:
+    """With one judgement: `score` against the `prior` chance of a good answer (without any delta), both in [0, 1].
+    Slow, and bounded by +-`QUALITY_BOUND`, so that a few loud callers can't turn the routing. NaN is not folded."""
+    if not (math.isfinite(score) and math.isfinite(prior)):
+        return estimates
+    surprise = min(1.0, max(0.0, score)) - min(1.0, max(0.0, prior))
+    delta = estimates.quality_delta + QUALITY_RATE * (surprise - estimates.quality_delta)
+    bounded = min(QUALITY_BOUND, max(-QUALITY_BOUND, delta))
+    return replace(estimates, quality_delta=bounded, judged=estimates.judged + 1)
+
+
+def _split(estimates: Estimates, timing: Timing) -> tuple[float, float | None] | None:
+    """Time to the first token and per further token; the latter None for an answer of one token."""
+    if not all(math.isfinite(x) for x in (timing.latency_ms, timing.known_ms, timing.ttft_ms or 0.0)):
+        return None
+    latency_ms = min(MAX_MS, max(0.0, timing.latency_ms))
+    known_ms = max(0.0, timing.known_ms)
+    more = min(MAX_TOKENS, max(0, timing.output_tokens - 1))
+    if timing.ttft_ms is not None:
+        first = min(latency_ms, max(0.0, timing.ttft_ms))
+        return max(0.0, first - known_ms), (latency_ms - first) / more if more else None
+    # Only the whole is known: both parts are taken to be off by the same factor.
+    ttft_ms = timing.ttft_prior_ms if estimates.ttft_ms is None else estimates.ttft_ms
+    decode_ms = timing.decode_prior_ms if estimates.decode_ms is None else estimates.decode_ms
+    expected = ttft_ms + decode_ms * more
+    if expected <= 0.0:
+        return None
+    factor = max(0.0, latency_ms - known_ms) / expected
+    return ttft_ms * factor, decode_ms * factor if more else None
+
+
+def _warm(rate: float, samples: int) -> float:
+    """A plain mean over the first observations, so that the first one is not believed for ever."""
+    return max(rate, 1.0 / (samples + 1))
+
+
+def _moved(before: float | None, seen: float | None, rate: float) -> float | None:
+    if seen is None:
+        return before
+    return seen if before is None else before + rate * (seen - before)
