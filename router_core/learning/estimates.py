@@ -15,6 +15,8 @@ ERROR_RATE: Final = 0.05
 QUALITY_RATE: Final = 0.02
 """Share of a new observation: speed follows within tens of requests, quality within hundreds of judgements."""
 QUALITY_BOUND: Final = 0.3
+OUTLIER: Final = 8.0
+IDLE_HALF_LIFE_S: Final = 120.0
 MAX_MS: Final = 600_000.0
 MAX_TOKENS: Final = 1_000_000
 
@@ -52,17 +54,34 @@ def fold_outcome(estimates: Estimates, *, ok: bool, timing: Timing | None = None
     """With one attempt's outcome. `ok` False means failed by the target's fault; its time says nothing and is not
     folded, nor is a timing that isn't finite."""
     seen = _split(estimates, timing) if ok and timing is not None else None
-    ttft_ms, decode_ms = seen if seen is not None else (None, None)
-    rate = _warm(SPEED_RATE, estimates.timed)
+    ttft_ms, decode_ms = estimates.ttft_ms, estimates.decode_ms
+    if timing is not None and seen is not None:
+        rate = max(SPEED_RATE, 1.0 / (estimates.timed + 2))
+        ttft_ms = _moved(ttft_ms, timing.ttft_prior_ms, seen[0], rate)
+        decode_ms = decode_ms if seen[1] is None else _moved(decode_ms, timing.decode_prior_ms, seen[1], rate)
     return Estimates(
-        ttft_ms=_moved(estimates.ttft_ms, ttft_ms, rate),
-        decode_ms=_moved(estimates.decode_ms, decode_ms, rate),
-        error_rate=estimates.error_rate
-        + _warm(ERROR_RATE, estimates.samples) * ((0.0 if ok else 1.0) - estimates.error_rate),
+        ttft_ms=ttft_ms,
+        decode_ms=decode_ms,
+        error_rate=estimates.error_rate + ERROR_RATE * ((0.0 if ok else 1.0) - estimates.error_rate),
         quality_delta=estimates.quality_delta,
         samples=estimates.samples + 1,
         timed=estimates.timed + (seen is not None),
         judged=estimates.judged,
+    )
+
+
+def fold_idle(
+    estimates: Estimates, *, idle_s: float, ttft_prior_ms: float, decode_prior_ms: float
+) -> Estimates:
+    """With `idle_s` seconds in which nothing was heard of the target: half of what set it apart from its priors is
+    forgotten per `IDLE_HALF_LIFE_S`. Without this a target that was once slow would never be asked again, and so
+    never seen to have recovered. Quality is not forgotten: it is the model's, not the moment's."""
+    kept = 0.5 ** (max(0.0, idle_s) / IDLE_HALF_LIFE_S)
+    return replace(
+        estimates,
+        ttft_ms=_faded(estimates.ttft_ms, ttft_prior_ms, kept),
+        decode_ms=_faded(estimates.decode_ms, decode_prior_ms, kept),
+        error_rate=estimates.error_rate * kept,
     )
 
 
@@ -79,7 +98,7 @@ def fold_quality(estimates: Estimates, *, score: float, prior: float) -> Estimat
 
 def _split(estimates: Estimates, timing: Timing) -> tuple[float, float | None] | None:
     """Time to the first token and per further token; the latter None for an answer of one token."""
-    if not all(math.isfinite(x) for x in (timing.latency_ms, timing.known_ms, timing.ttft_ms or 0.0)):
+    if not math.isfinite(timing.latency_ms + timing.known_ms + (timing.ttft_ms or 0.0)):
         return None
     latency_ms = min(MAX_MS, max(0.0, timing.latency_ms))
     known_ms = max(0.0, timing.known_ms)
@@ -97,12 +116,12 @@ def _split(estimates: Estimates, timing: Timing) -> tuple[float, float | None] |
     return ttft_ms * factor, decode_ms * factor if more else None
 
 
-def _warm(rate: float, samples: int) -> float:
-    """A plain mean over the first observations, so that the first one is not believed for ever."""
-    return max(rate, 1.0 / (samples + 1))
+def _moved(before: float | None, prior: float, seen: float, rate: float) -> float:
+    """One step from the estimate, or at first from the prior, towards what was seen; a single outlier counts as
+    `OUTLIER` times the estimate at most."""
+    start = prior if before is None else before
+    return start + rate * (min(seen, OUTLIER * start + 1.0) - start)
 
 
-def _moved(before: float | None, seen: float | None, rate: float) -> float | None:
-    if seen is None:
-        return before
-    return seen if before is None else before + rate * (seen - before)
+def _faded(estimate: float | None, prior: float, kept: float) -> float | None:
+    return None if estimate is None else prior + kept * (estimate - prior)
