@@ -89,6 +89,8 @@ class FaultServer:
 
     def __enter__(self) -> FaultServer:
         listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        # Accepted sockets inherit this; asyncio does not set it on a socket without a named protocol.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._port = listener.getsockname()[1]
         self._thread = threading.Thread(target=self._run, args=(listener,), daemon=True)
         self._thread.start()

@@ -59,6 +59,16 @@ def test_a_stall_sends_nothing_more_until_the_client_gives_up(standins: StandIns
     assert len([text for text in seen if text]) == 2
 
 
+def test_a_client_that_closes_its_connection_frees_its_slot(standins: StandIns, mec: openai.OpenAI) -> None:
+    script(standins, {"stall_after": 1})
+    running = f'vllm:num_requests_running{{engine="0",model_name="{MODEL}"}} '
+    with mec.chat.completions.create(model=MODEL, messages=HELLO, stream=True) as stream:
+        next(iter(stream))
+        assert f"{running}1.0" in get(f"{standins.mec_urls[0]}/metrics").body.decode()
+    while f"{running}0.0" not in get(f"{standins.mec_urls[0]}/metrics").body.decode():
+        pass
+
+
 def test_an_error_event_ends_a_stream(standins: StandIns, mec: openai.OpenAI) -> None:
     script(standins, {"error_after": 2, "status": 500, "message": "engine died"})
     with pytest.raises(openai.APIError, match="engine died"):
