@@ -45,7 +45,7 @@ _SIZE_WEIGHT: Final = 0.55
 _SIZE_WORDS: Final = 140.0
 _COUNT_LIMIT: Final = 3
 _NUMBER_WEIGHT: Final = 0.03
-_QUESTION_WEIGHT: Final = 0.05
+_QUESTION_WEIGHT: Final = 0.03
 _ITEM_WEIGHT: Final = 0.05
 _CODE_WEIGHT: Final = 0.25
 _MATHS_WEIGHT: Final = 0.3
@@ -85,7 +85,7 @@ def complexity_in(reading: Reading, *, turns: int, has_tools: bool, max_tokens: 
 
 def _wording(vocabulary: set[str]) -> float:
     """Size and depth of the vocabulary; numbers stand for steps of a calculation."""
-    effort = sum([_EFFORT[word] for word in vocabulary & _EFFORT_WORDS])
+    effort = sum(map(_EFFORT.__getitem__, vocabulary & _EFFORT_WORDS))
     size = _SIZE_WEIGHT * (1.0 - exp(-len(vocabulary) / _SIZE_WORDS))
     return size + min(effort, _EFFORT_LIMIT) + (_STEPWISE_WEIGHT if "step" in vocabulary else 0.0)
 

@@ -2,7 +2,7 @@
 
 Routing needs it to keep a target away from languages it does not serve. Scripts decide where they can;
 Latin-script languages are told apart by votes of their commonest words and letters. All votes are added at
-once: a word's entry is an integer with one 12-bit field per language, so one `sum` counts every language.
+once: a word's entry is an integer with one 8-bit field per language, so one `sum` counts every language.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from typing import Final
 from router_core.signals.reading import Reading, read, window
 
 UNKNOWN: Final = "und"
-_FIELD_BITS: Final = 12
+_FIELD_BITS: Final = 8
+"""A language has fewer than 128 words and letters here, each worth at most 2: a field cannot overflow."""
 
 STOP_WORDS: Final[Mapping[str, str]] = {
     "en": "the and of to is are was were what how that this with for from you your it its my me on off not do does "
     "did can could would should will please which when where who why have has an be at by or if but hello turn "
-    "set play write give tell about all lights make in we they their there",
+    "set play write give tell about all lights make in we they their there into good more than some any out after "
+    "before thanks show help need want like just been his her our these those translate",
     "de": "der die das und ist sind war nicht ein eine einen einem einer ich du er sie es wir ihr mit von zu auf für "
     "im den dem des auch wie was wer wo warum bitte kann können oder aber wenn dass nach bei aus schalte licht "
     "mir mein meine haben hat wird werden",
@@ -75,15 +77,18 @@ _SCRIPT_SAMPLE: Final = 400
 def _votes(spellings: Mapping[str, list[str]], weigh: frozenset[str]) -> dict[str, int]:
     votes: Counter[str] = Counter()
     for position, code in enumerate(STOP_WORDS):
-        for spelling in spellings.get(code, ()):
+        for spelling in dict.fromkeys(spellings.get(code, ())):
             votes[spelling] += (2 if spelling in weigh else 1) << (_FIELD_BITS * position)
     return dict(votes)
 
 
 _CODES: Final = tuple(STOP_WORDS)
-_WORD_VOTES: Final = _votes({code: words.split() for code, words in STOP_WORDS.items()}, frozenset())
+_WORD_VOTES: Final = _votes(
+    {code: [word for word in words.split() if len(word) > 1] for code, words in STOP_WORDS.items()},
+    frozenset(),
+)
+_STOP_WORDS: Final = frozenset(_WORD_VOTES)
 _LETTER_VOTES: Final = _votes({code: list(letters) for code, letters in LETTERS.items()}, _FEATURE_LETTERS)
-_FIELD_MASK: Final = (1 << _FIELD_BITS) - 1
 
 
 def detect_language(text: str) -> str:
@@ -93,8 +98,7 @@ def detect_language(text: str) -> str:
 
 def language_in(reading: Reading) -> str:
     """As `detect_language`, for a text that is already prepared."""
-    known = _WORD_VOTES
-    votes = sum([known[word] for word in reading.vocabulary if word in known])
+    votes = sum(map(_WORD_VOTES.__getitem__, reading.vocabulary & _STOP_WORDS))
     if not reading.text.isascii():
         sample = window(reading.lower)
         if _OTHER_SCRIPT.search(sample):
@@ -106,7 +110,7 @@ def language_in(reading: Reading) -> str:
 
 
 def _winner(votes: int) -> str:
-    fields = [(votes >> (_FIELD_BITS * position)) & _FIELD_MASK for position in range(len(_CODES))]
+    fields = votes.to_bytes(len(_CODES), "little")
     best = max(fields)
     return UNKNOWN if fields.count(best) > 1 else _CODES[fields.index(best)]
 

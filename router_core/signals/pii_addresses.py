@@ -21,7 +21,10 @@ _LOCAL_LONGEST: Final = 64
 _SERVICE_LOCALS: Final = frozenset({"git", "noreply", "no-reply", "postmaster"})
 """Not a person's: remote addresses of version control, and senders that nobody reads."""
 
-_IPV4: Final = re.compile(r"[0-9]{1,3}+(?:\.[0-9]{1,3}+){3}(?![0-9]|\.[0-9])")
+_IPV4_REST: Final = re.compile(r"\.[0-9]{1,3}+\.[0-9]{1,3}+\.[0-9]{1,3}+(?![0-9]|\.[0-9])")
+_IPV4_HEAD: Final = re.compile(r"(?<![0-9A-Za-z._])[0-9]{1,3}\Z")
+_VERSION_CUE: Final = re.compile(r"(?:version|release|\bv)[ :=]{0,2}\Z")
+_CUE_CHARS: Final = 12
 _HEX_STRETCH: Final = re.compile(r"[0-9A-Fa-f:]{6,}+")
 _MAC_REST: Final = re.compile(r"([:\-])[0-9A-Fa-f]{2}(?:\1[0-9A-Fa-f]{2}){4}(?![0-9A-Fa-f:\-])")
 _MAC_HEAD: Final = re.compile(r"(?<![0-9A-Za-z:\-])[0-9A-Fa-f]{2}\Z")
@@ -29,7 +32,7 @@ _IPV6_LONGEST: Final = 45
 
 _NUMBER: Final = r"([+-]?[0-9]{1,3}+\.[0-9]{3,15}+)"
 _PAIR: Final = re.compile(
-    _NUMBER + r"(?: ?° ?| )?([NSns])?[,;/ ] {0,2}" + _NUMBER + r"(?: ?° ?| )?([EWew])?(?![0-9.])"
+    rf"{_NUMBER}(?: ?°)?(?: ?([NSns])\b)?[,;/ ] {{0,2}}{_NUMBER}(?: ?°)?(?: ?([EWew])\b)?(?![0-9.])"
 )
 _LABELLED: Final = re.compile(
     r"\blat(?:itude)?\W{1,4}([+-]?[0-9]{1,2}+\.[0-9]{2,15}+)\W{1,6}(?:lon(?:gitude)?|lng)\W{1,4}([+-]?[0-9]{1,3}+\.[0-9]{2,15}+)"
@@ -99,9 +102,10 @@ def _is_ipv6(plain: str, match: re.Match[str]) -> bool:
 def _dotted(reading: Reading) -> Iterator[PiiSpan]:
     plain = reading.plain
     if plain.count(".") > 2 and reading.shape.count(b"0.0") > 1:
-        for match in _IPV4.finditer(plain):
-            if _is_ipv4(plain, match):
-                yield at("ip_address", match.span())
+        for match in _IPV4_REST.finditer(plain):
+            head = _IPV4_HEAD.search(plain, max(0, match.start() - 4), match.start())
+            if head and _is_ipv4(reading.lower, head.start(), match.end()):
+                yield at("ip_address", (head.start(), match.end()))
     if reading.shape.count(b"0.000") > 1:
         for match in _PAIR.finditer(plain):
             if _is_place(reading, match):
@@ -112,20 +116,14 @@ def _dotted(reading: Reading) -> Iterator[PiiSpan]:
                 yield at("geo_coordinates", match.span())
 
 
-def _is_ipv4(plain: str, match: re.Match[str]) -> bool:
+def _is_ipv4(lower: str, start: int, end: int) -> bool:
     """Octets in range, not a version number, not loopback, unspecified or a netmask."""
-    start = match.start()
-    before = plain[max(0, start - 9) : start].lower()
-    if before and (
-        before[-1].isalnum()
-        or before[-1] in "._"
-        or before.rstrip(" :=").endswith(("version", "release", " v"))
-    ):
-        return False
-    octets = match[0].split(".")
+    octets = lower[start:end].split(".")
     if any(int(octet) > 255 or (len(octet) > 1 and octet[0] == "0") for octet in octets):
         return False
-    return octets[0] not in ("0", "127", "255")
+    if octets[0] in ("0", "127", "255"):
+        return False
+    return not _VERSION_CUE.search(lower, max(0, start - _CUE_CHARS), start)
 
 
 def _is_place(reading: Reading, match: re.Match[str]) -> bool:

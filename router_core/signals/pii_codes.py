@@ -16,9 +16,7 @@ from router_core.signals.reading import Reading
 from router_core.signals.spans import PiiSpan, at
 
 MIN_DIGITS: Final = 6
-_SEPARATORS: Final = str.maketrans("", "", " -.")
-_IBAN_REST: Final = re.compile(r"(?:[ \-]?[A-Za-z0-9]){11,30}+")
-_IBAN_LONGEST: Final = 34
+_SEPARATORS: Final = str.maketrans("", "", " -")
 _NINO: Final = re.compile(r"(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z][0-9]{6}[A-D]")
 _CORSICAN_NIR: Final = re.compile(
     r"(?<![0-9A-Za-z])[1-478] ?[0-9]{2} ?(?:0[1-9]|1[0-2]|[2-9][0-9]) ?2[AB] ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}(?![0-9A-Za-z])"
@@ -91,11 +89,11 @@ def _laid_out(plain: str, shape: bytes, layout: _Layout) -> Iterator[PiiSpan]:
 def _ibans(plain: str, shape: bytes) -> Iterator[PiiSpan]:
     for start in _starts(shape, b"aa00"):
         length = checksums.IBAN_LENGTHS.get(plain[start : start + 2].upper())
-        rest = length and _IBAN_REST.match(plain, start + 4)
-        if length and rest:
-            end = _end_of(plain, start, length)
-            if checksums.iban(plain[start:end].translate(_SEPARATORS).upper()):
-                yield at("iban", (start, end), checksum=True)
+        if length is None:
+            continue
+        code = plain[start : start + 2 * length].translate(_SEPARATORS)[:length]
+        if code.isascii() and code.isalnum() and checksums.iban(code.upper()):
+            yield at("iban", (start, _end_of(plain, start, length)), checksum=True)
 
 
 def _end_of(plain: str, start: int, length: int) -> int:
