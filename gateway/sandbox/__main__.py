@@ -54,8 +54,8 @@ def main(arguments: list[str] | None = None) -> None:
         api_key=api_key,
         control_token=token,
     )
-    bedrock_socket = _listen(options.bedrock_port)
-    mec_sockets = [_listen(port) for port in options.mec_port]
+    bedrock_socket = listen(options.bedrock_port)
+    mec_sockets = [listen(port) for port in options.mec_port]
     apps: dict[int, ASGIApp] = {_port(one): MecStandIn(mec) for one in mec_sockets}
     apps[_port(bedrock_socket)] = BedrockStandIn(keys=keys, pace=options.pace, control_token=token)
     ready = {
@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _listen(port: int) -> socket.socket:
+def listen(port: int) -> socket.socket:
     """A listening loopback socket; clients may connect at once and are served when the loop runs."""
     # asyncio turns Nagle's delay off only on sockets that name their protocol; without it each answer on a
     # kept connection waits 40 ms for the client's delayed acknowledgement.

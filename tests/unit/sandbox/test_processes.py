@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
+from gateway.sandbox.__main__ import listen
 from gateway.sandbox.processes import start_standins
 from tests.unit.sandbox.sending import get
 
@@ -56,3 +59,8 @@ def test_the_child_ends_when_its_parent_is_killed() -> None:
             get(f"{parent.stdout.strip()}/health")
         except ConnectionError:
             return
+
+
+def test_listening_sockets_name_their_protocol_so_that_answers_are_not_delayed() -> None:
+    with closing(listen(0)) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
