@@ -35,14 +35,15 @@ class ServerSettings:
     workers: int = bounded(1, 1, 64)
     region: str | None = matching(None, _REGION, "an AWS region or a two-letter country")
     max_body_bytes: int = bounded(10 * 1024 * 1024, 1024, 100 * 1024 * 1024)
-    max_connections: int = bounded(2048, 1, 100_000)
+    max_connections: int = bounded(10_000, 1, 1_000_000)
     keep_alive_s: float = bounded(75.0, 1.0, 3600.0)
     drain_s: float = bounded(10.0, 0.0, 600.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetSettings:
-    """One target. What is None comes from the dated model data. Prices are USD per million tokens."""
+    """One target. What is None comes from the dated model data. Prices are USD per million tokens. `emulated` marks
+    every answer as coming from a simulator."""
 
     name: str = matching("", _NAME, "letters, digits and . _ / : @ -")
     kind: str = one_of("openai", KINDS)
@@ -70,6 +71,7 @@ class TargetSettings:
     capability: float | None = bounded(None, 0.0, 1.0)
     quality: Mapping[str, float] = field(default_factory=dict)
     energy_token_j: float | None = bounded(None, 0.0, 100_000.0)
+    emulated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,222 @@
+"""The `tierwise` command: what can be asked for, and which module answers.
+
+Nothing but argparse is imported until a command is chosen, so that `--help` and a mistyped command cost nothing.
+Exit status: 0 done, 1 failed, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Final
+
+DONE: Final = 0
+FAILED: Final = 1
+Parser = argparse.ArgumentParser
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One command. `module` has `run(arguments) -> int`, imported only when the command is chosen."""
+
+    name: str
+    help: str
+    module: str
+    arguments: Callable[[Parser], None]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    parser = build_parser()
+    options = parser.parse_args(argv)
+    if not hasattr(options, "module"):
+        parser.print_help(sys.stderr)
+        return 2
+    try:
+        status: int = import_module(options.module).run(options)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has seen enough; Python must not complain when it flushes at the end.
+        sys.stderr.close()
+        return FAILED
+    except Exception as error:
+        from gateway.cli_output import fail
+
+        return fail(error, as_json=options.json)
+    return status
+
+
+def build_parser() -> Parser:
+    """The whole command line."""
+    parser = Parser(
+        prog="tierwise", description="Routes inference to the device, the edge or the cloud, and says why."
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for command in COMMANDS:
+        one = commands.add_parser(command.name, help=command.help, description=command.help)
+        command.arguments(one)
+        one.add_argument("--json", action="store_true", help="print JSON instead of text")
+        one.set_defaults(module=command.module)
+    return parser
+
+
+class _Version(argparse.Action):
+    """Looks the version up when it is asked for: importlib.metadata costs more than the rest of `--help`."""
+
+    def __call__(self, parser: Parser, *_: object) -> None:
+        from importlib.metadata import version
+
+        parser.exit(DONE, f"tierwise {version('tierwise')}\n")
+
+
+def _serve(parser: Parser) -> None:
+    parser.add_argument(
+        "--sandbox", action="store_true", help="start local stand-ins for tiers that are not configured"
+    )
+    _config(parser)
+    parser.add_argument("--host", help="address to listen on (server.host)")
+    parser.add_argument("--port", type=_port, help="port to listen on, 0 for a free one (server.port)")
+    parser.add_argument("--workers", type=_workers, help="processes that share the port (server.workers)")
+
+
+def _ask(parser: Parser) -> None:
+    _request(parser)
+    parser.add_argument("--stream", action="store_true", help="print the answer as it comes")
+    _gateway(parser)
+
+
+def _explain(parser: Parser) -> None:
+    _request(parser, optional=True)
+    parser.add_argument(
+        "--sandbox", action="store_true", help="decide in this process, for the sandbox's targets all up"
+    )
+    parser.add_argument(
+        "--replay", metavar="ID", help="decide a recorded request again and compare bit by bit"
+    )
+    parser.add_argument("--events", metavar="DIR", help="where the records are (events.dir)")
+    _config(parser)
+    _gateway(parser)
+
+
+def _request(parser: Parser, *, optional: bool = False) -> None:
+    parser.add_argument(
+        "text", metavar="TEXT", nargs="?" if optional else None, help="the request's text; - reads stdin"
+    )
+    parser.add_argument(
+        "--task", help="chat, command, classify, extract or summarize; inferred when not given"
+    )
+    parser.add_argument("--optimize", help="balanced, latency, cost, quality, privacy or energy")
+    parser.add_argument(
+        "--device", nargs="+", metavar="K=V", default=[], help="the caller's device: battery=0.1 class=phone"
+    )
+    parser.add_argument(
+        "--network", nargs="+", metavar="K=V", default=[], help="the caller's network: type=offline"
+    )
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        metavar="PATH=V",
+        default=[],
+        help="any field: privacy.residency=eu params.max_tokens=64",
+    )
+
+
+def _gateway(parser: Parser) -> None:
+    parser.add_argument("--url", help="a running gateway (TIERWISE_URL, else http://127.0.0.1:8080)")
+
+
+def _targets(parser: Parser) -> None:
+    parser.add_argument(
+        "--sandbox", action="store_true", help="list what the sandbox would have, without starting it"
+    )
+    _config(parser)
+    _gateway(parser)
+
+
+def _config(parser: Parser) -> None:
+    parser.add_argument(
+        "--config", metavar="FILE", help="settings file (TIERWISE_CONFIG, else ./tierwise.toml)"
+    )
+
+
+def _policy(parser: Parser) -> None:
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
+    show = actions.add_parser("show", help="print the whole policy in force, defaults included")
+    validate = actions.add_parser(
+        "validate", help="check a policy file; 1 and the key that is wrong if it is not valid"
+    )
+    validate.add_argument("file", metavar="FILE")
+    diff = actions.add_parser("diff", help="what changes, key by key")
+    diff.add_argument("before", metavar="BEFORE", help="a policy file, or `default`")
+    diff.add_argument(
+        "after", metavar="AFTER", nargs="?", help="a policy file (default: the policy in force)"
+    )
+    for action in (show, diff):
+        _config(action)
+    for action in (show, validate, diff):
+        # The outer --json must survive when it is only given before the action.
+        action.add_argument(
+            "--json", action="store_true", default=argparse.SUPPRESS, help="print JSON instead of text"
+        )
+
+
+def _models(parser: Parser) -> None:
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
+    listing = actions.add_parser(
+        "list", help="device models with their intent catalogue, and models with dated data"
+    )
+    _config(listing)
+    listing.add_argument(
+        "--json", action="store_true", default=argparse.SUPPRESS, help="print JSON instead of text"
+    )
+
+
+def _demo(parser: Parser) -> None:
+    parser.add_argument("--pace", type=float, default=1.0, help="scale of the stand-ins' waits (default 1)")
+
+
+def _bench(parser: Parser) -> None:
+    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="passed on to the benchmarks")
+
+
+def _doctor(parser: Parser) -> None:
+    _config(parser)
+    parser.add_argument("--sandbox", action="store_true", help="judge as `serve --sandbox` would")
+
+
+def _port(text: str) -> int:
+    return _whole(text, 0, 65535)
+
+
+def _workers(text: str) -> int:
+    return _whole(text, 1, 64)
+
+
+def _whole(text: str, low: int, high: int) -> int:
+    if not text.isdecimal() or not low <= int(text) <= high:
+        raise argparse.ArgumentTypeError(f"must be a whole number between {low} and {high}")
+    return int(text)
+
+
+def _command(name: str, arguments: Callable[[Parser], None], module: str, help: str) -> Command:
+    return Command(name=name, help=help, module=f"gateway.{module}", arguments=arguments)
+
+
+COMMANDS: Final = (
+    _command("serve", _serve, "serve", "start the gateway"),
+    _command("ask", _ask, "cli_ask", "send one request to a running gateway and print the answer"),
+    _command(
+        "explain", _explain, "cli_explain", "say where a request would go and why, without sending it on"
+    ),
+    _command("targets", _targets, "cli_targets", "list the targets of a running gateway and how they are"),
+    _command("policy", _policy, "cli_policy", "show, check and compare policies"),
+    _command("models", _models, "cli_models", "list models"),
+    _command("demo", _demo, "demo", "play sixteen requests in a sandbox and print where each went and why"),
+    _command("bench", _bench, "cli_bench", "measure the decision and the gateway (from a checkout)"),
+    _command("doctor", _doctor, "cli_doctor", "say what is configured, reachable, and would be used"),
+)

@@ -1,0 +1,187 @@
+"""Decides, before anything is started, what a gateway will serve, whom it lets in, and what an operator must know.
+
+Cheap and without side effects: the command line asks the same questions (`doctor`, `targets`) as the server does,
+and a parent process plans once before it makes its workers.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
+
+from gateway.sandbox_targets import NO_ACCESS, Access, sandbox_targets
+from gateway.settings import KeySettings, Settings, TargetSettings
+from gateway.settings_loading import AUTO
+from gateway.settings_secrets import Secret, resolve
+from router_core.adapters.data_files import DatedData, DeclaredTarget, load_data, notes, target_spec, tier_of
+from router_core.errors import ConfigurationError
+from router_core.inference import TIERS
+from router_core.resources import TargetSpec
+
+_PLACED: Final = {"name", "kind", "model", "region", "emulated", "tier", "groups"}
+_GIVEN: Final = tuple(
+    item.name
+    for item in fields(TargetSpec)
+    if item.name not in _PLACED and item.name in TargetSettings.__slots__
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedTarget:
+    """One target that will be served; `secret` is its api key."""
+
+    settings: TargetSettings
+    spec: TargetSpec
+    secret: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedKey:
+    """One key that will be let in."""
+
+    settings: KeySettings
+    secret: Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a gateway will be. `printed` is a generated key that only its starter can know; `notes` are for people."""
+
+    settings: Settings
+    targets: tuple[PlannedTarget, ...]
+    keys: tuple[PlannedKey, ...]
+    access: Access = NO_ACCESS
+    printed: Secret | None = None
+    notes: tuple[str, ...] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+
+def missing_tiers(settings: Settings) -> tuple[str, ...]:
+    """Tiers for which no target is configured."""
+    present = {tier_of(_declared(target)) for target in settings.targets}
+    return tuple(tier for tier in TIERS if tier not in present)
+
+
+def plan(
+    settings: Settings, environ: Mapping[str, str], *, sandbox: bool, access: Access = NO_ACCESS
+) -> Plan:
+    """Resolve targets, secrets and keys. Raises `ConfigurationError`."""
+    data = load_data(settings.data.models, settings.data.regions)
+    missing = missing_tiers(settings)
+    added = sandbox_targets(missing, access) if sandbox else ()
+    configured = tuple(_planned(target, data, settings, environ) for target in settings.targets)
+    stand_ins = tuple(
+        PlannedTarget(
+            settings=target, spec=_spec(target, data, settings), secret=_stand_in_key(target, access)
+        )
+        for target in added
+    )
+    keys, printed = plan_keys(settings, environ, sandbox=sandbox)
+    targets = configured + stand_ins
+    return Plan(
+        settings=settings,
+        targets=targets,
+        keys=keys,
+        access=access,
+        printed=printed,
+        notes=_notes(settings, data, targets),
+        aliases=_aliases(settings, targets),
+    )
+
+
+def plan_keys(
+    settings: Settings, environ: Mapping[str, str], *, sandbox: bool
+) -> tuple[tuple[PlannedKey, ...], Secret | None]:
+    """Keys that open the gateway, and the one generated for this start. Raises `ConfigurationError` when the gateway
+    would be open to a network without any key."""
+    keys = [
+        PlannedKey(settings=key, secret=resolve(key.secret, environ, f"keys.{key.id}.secret"))
+        for key in settings.keys
+        if key.secret is not None
+    ]
+    _distinct(keys)
+    if not is_loopback(settings.server.host):
+        if not keys:
+            raise ConfigurationError(
+                f"server.host {settings.server.host} is reachable from other machines: configure a key first "
+                '([[keys]] id = "me"  role = "admin"  secret = "env:MY_KEY"), or listen on 127.0.0.1'
+            )
+        return tuple(keys), None
+    if keys and not sandbox:
+        return tuple(keys), None
+    generated = Secret(f"tw-{secrets.token_urlsafe(32)}", "generated")
+    owner = KeySettings(id=_free_id(keys), tenant="local", role="admin")
+    return (*keys, PlannedKey(settings=owner, secret=generated)), generated
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address; a name other than localhost counts as reachable."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _distinct(keys: list[PlannedKey]) -> None:
+    seen: dict[str, str] = {}
+    for key in keys:
+        other = seen.setdefault(key.secret.reveal(), key.settings.id)
+        if other != key.settings.id:
+            raise ConfigurationError(f"settings: keys {other} and {key.settings.id} have the same secret")
+
+
+def _free_id(keys: list[PlannedKey]) -> str:
+    taken = {key.settings.id for key in keys}
+    return next(
+        name for name in ("local", *(f"local-{i}" for i in range(len(taken) + 1))) if name not in taken
+    )
+
+
+def _declared(target: TargetSettings) -> DeclaredTarget:
+    given: dict[str, Any] = {name: getattr(target, name) for name in _GIVEN}
+    return DeclaredTarget(
+        name=target.name,
+        kind=target.kind,
+        model=target.model,
+        tier=target.tier,
+        region=target.region,
+        emulated=target.emulated,
+        given={name: value for name, value in given.items() if value is not None and value not in ((), {})},
+    )
+
+
+def _spec(target: TargetSettings, data: DatedData, settings: Settings) -> TargetSpec:
+    return target_spec(_declared(target), data, settings.server.region)
+
+
+def _planned(
+    target: TargetSettings, data: DatedData, settings: Settings, environ: Mapping[str, str]
+) -> PlannedTarget:
+    key = f"targets.{target.name}.api_key"
+    secret = resolve(target.api_key, environ, key) if target.api_key is not None else None
+    return PlannedTarget(settings=target, spec=_spec(target, data, settings), secret=secret)
+
+
+def _stand_in_key(target: TargetSettings, access: Access) -> Secret | None:
+    return access.mec_api_key if target.kind == "openai" else None
+
+
+def _notes(settings: Settings, data: DatedData, targets: tuple[PlannedTarget, ...]) -> tuple[str, ...]:
+    served = {target.spec.tier for target in targets}
+    said = [
+        f"tier {tier}: no target is configured; it is never chosen" for tier in TIERS if tier not in served
+    ]
+    for target in settings.targets:
+        said += notes(_declared(target), data)
+    return tuple(said)
+
+
+def _aliases(settings: Settings, targets: tuple[PlannedTarget, ...]) -> Mapping[str, str]:
+    known = {*AUTO, *(target.spec.name for target in targets)}
+    for alias, meaning in settings.aliases.items():
+        if meaning not in known:
+            raise ConfigurationError(f"settings: aliases.{alias} names {meaning}, which is no target")
+    return settings.aliases
