@@ -13,6 +13,8 @@ from agents.executor import Executor
 from agents.monitor import MonitorAgent
 from agents.pipeline import Pipeline
 from agents.resource import ResourceAgent, TargetView
+from router_core.events import Judgement
+from router_core.execution import Attempt, Usage
 from router_core.inference import EmbedRequest, InferenceRequest, InferenceResponse, Params, StreamEvent
 from router_core.monitoring import MonitorSnapshot
 from router_core.policy.document import Policy
@@ -97,17 +99,26 @@ class Router:
             )
         )
 
-    async def feedback(
-        self, tenant: str, request_id: str, target: str, score: float, comment_length: int = 0
-    ) -> None:
-        """A user's judgement of an answer that `target` gave."""
-        self._monitor.judged(tenant, request_id, target, "feedback", score, comment_length)
+    async def feedback(self, judgement: Judgement) -> None:
+        """A judgement of an answer that a user gave."""
+        self._monitor.judged(judgement)
 
     async def outcome(self, tenant: str, request_id: str, target: str, report: DeviceOutcome) -> None:
         """What a device made of its plan."""
-        self._monitor.reported(tenant, request_id, target, report.status, report.latency_ms, report.output_tokens)
+        attempt = Attempt(
+            target=target,
+            outcome="ok" if report.status == "completed" else "unavailable",
+            latency_ms=report.latency_ms,
+            error=report.error,
+            usage=Usage(completion_tokens=report.output_tokens, estimated=True),
+        )
+        self._monitor.reported(tenant, request_id, attempt)
         if report.quality is not None:
-            self._monitor.judged(tenant, request_id, target, "check", report.quality)
+            self._monitor.judged(
+                Judgement(
+                    tenant=tenant, request_id=request_id, target=target, source="check", score=report.quality
+                )
+            )
 
     def targets(self) -> tuple[TargetView, ...]:
         """All targets with their state, ordered by name."""

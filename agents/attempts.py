@@ -12,10 +12,16 @@ from typing import Final
 
 from router_core.context import RequestContext
 from router_core.decision import RoutingDecision
-from router_core.errors import AllTargetsFailedError, DeadlineError, TargetError, ThrottledError, UnavailableError
+from router_core.errors import (
+    AllTargetsFailedError,
+    DeadlineError,
+    TargetError,
+    ThrottledError,
+)
 from router_core.execution import NO_USAGE, Attempt, Execution, Handoff, Output, Served, Usage
 from router_core.inference import InferenceRequest
 from router_core.policy.document import Policy
+from router_core.reliability.retry import delay_ms
 from router_core.resources import TargetSpec
 
 SHARE_WITH_FALLBACK: Final = 0.6
@@ -125,7 +131,7 @@ class Tries:
         self._again: deque[tuple[str, TargetError]] = deque()
         self._counts: Counter[str] = Counter()
         self._left = job.policy.limits.attempts
-        self._last: TargetError = UnavailableError("no target was tried")
+        self._last: TargetError = ThrottledError("every permitted target is recovering from failures")
 
     def failed(self, target: str, error: TargetError) -> None:
         """Note a failure; a retryable one comes round again while the policy allows."""
@@ -161,10 +167,7 @@ class Tries:
         return None
 
     def _wait_s(self, target: str, error: TargetError) -> float:
-        """Full jitter, or as long as the target asked for; too long a wish counts as never."""
-        retry = self._job.policy.retry
-        if isinstance(error, ThrottledError) and error.retry_after_s is not None:
-            asked_ms = error.retry_after_s * 1000.0
-            return error.retry_after_s if asked_ms <= retry.max_retry_after_ms else float("inf")
-        ceiling = min(retry.cap_ms, retry.base_ms * 2.0 ** self._counts[target])
-        return self._uniform() * ceiling / 1000.0
+        """Seconds before `target` may be asked again; infinite when never."""
+        asked = error.retry_after_s if isinstance(error, ThrottledError) else None
+        wait = delay_ms(self._job.policy.retry, self._counts[target], self._uniform(), asked)
+        return float("inf") if wait is None else wait / 1000.0

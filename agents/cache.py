@@ -34,7 +34,13 @@ class CacheAgent:
         self._store = store
         self._last: OrderedDict[bytes, str] = OrderedDict()
 
-    def key(self, request: InferenceRequest, context: RequestContext, decision: RoutingDecision, policy: CachePolicy) -> str | None:
+    def key(
+        self,
+        request: InferenceRequest,
+        context: RequestContext,
+        decision: RoutingDecision,
+        policy: CachePolicy,
+    ) -> str | None:
         """The entry's key, or None when this request must bypass the cache."""
         temperature = request.params.temperature
         if (
@@ -47,7 +53,15 @@ class CacheAgent:
             return None
         params = request.params
         body = canonical_json(
-            [request.messages, params.max_tokens, temperature, params.response_format, params.tools, params.extra, context.task]
+            [
+                request.messages,
+                params.max_tokens,
+                temperature,
+                params.response_format,
+                params.tools,
+                params.extra,
+                context.task,
+            ]
         )
         scope = f"user:{request.user}" if request.user is not None else f"key:{request.caller.key_id}"
         parts = (context.tenant, scope, decision.target, decision.model, decision.policy_sha256)
@@ -111,5 +125,7 @@ def _encode(output: Output, usage: Usage) -> bytes:
 def _decode(data: bytes) -> tuple[Output, Usage]:
     record: dict[str, Any] = json.loads(data)
     output = record["output"]
-    choices = tuple(Choice(**{**choice, "tool_calls": tuple(choice["tool_calls"])}) for choice in output["choices"])
+    choices = tuple(
+        Choice(**{**choice, "tool_calls": tuple(choice["tool_calls"])}) for choice in output["choices"]
+    )
     return Output(choices=choices, json=output["json"]), Usage(**record["usage"])

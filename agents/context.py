@@ -6,15 +6,23 @@ them. Privacy is the strictest of what was declared, what the text itself holds,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from router_core.context import AUDIO, IMAGE, TEXT, RequestContext
-from router_core.inference import PRIVACY_LEVELS, InferenceRequest, Message, Privacy
+from router_core.inference import (
+    DEFAULT_DEVICE,
+    DEFAULT_NETWORK,
+    PRIVACY_LEVELS,
+    InferenceRequest,
+    Message,
+    Privacy,
+)
 from router_core.policy.document import Policy
 from router_core.routing.table import unit_vector
-from router_core.signals import TextSignals, analyse, level_for, request_class, scan
+from router_core.signals import ClassFacts, TextSignals, analyse, level_for_kinds, request_class, scan
+from router_core.signals.spans import kinds_of
 from router_core.signals.tokens import estimate_tokens
 
 IMAGE_TOKENS: Final = 800
@@ -51,26 +59,19 @@ class Content:
 class ContextAgent:
     """Turns requests into contexts. Holds nothing but its inputs."""
 
-    def read(self, request: InferenceRequest, policy: Policy, history: History = NO_HISTORY) -> RequestContext:
+    def read(
+        self, request: InferenceRequest, policy: Policy, history: History = NO_HISTORY
+    ) -> RequestContext:
         """Everything about one request, pure and deterministic."""
         content = read_content(request.messages)
-        params = request.params
-        signals = analyse(
-            content.last,
-            turns=len(request.messages),
-            has_tools=bool(params.tools),
-            has_images=bool(content.modalities & IMAGE),
-            has_audio=bool(content.modalities & AUDIO),
-            wants_json=params.wants_json,
-            max_tokens=params.max_tokens,
-        )
+        signals = _signals(request, content)
         spans = signals.pii + scan(content.rest) if content.rest else signals.pii
-        kinds = tuple(sorted({span.kind for span in spans})) if spans else ()
+        kinds = kinds_of(spans) if spans else ()
         task = request.task or ("chat" if signals.task == "embed" else signals.task)
         prompt = _prompt_tokens(request, content, signals)
-        expected = _expected_tokens(task, signals.complexity, prompt, params.max_tokens)
+        wanted = request.params.max_tokens
+        expected = _expected_tokens(task, signals.complexity, wanted)
         level, residency = _privacy(request.privacy, kinds, signals.health, policy)
-        prefs, device, network = request.preferences, request.device, request.network
         return RequestContext(
             request_id=request.request_id,
             tenant=request.caller.tenant,
@@ -79,25 +80,61 @@ class ContextAgent:
             complexity=signals.complexity,
             prompt_tokens=prompt,
             output_tokens=expected,
-            max_output_tokens=params.max_tokens or policy.limits.max_output_tokens,
-            fit_tokens=_longest(request) if task == "embed" else prompt + (params.max_tokens or expected),
+            max_output_tokens=wanted or policy.limits.max_output_tokens,
+            fit_tokens=_longest(request) if task == "embed" else prompt + (wanted or expected),
             language=signals.language,
             modalities=content.modalities,
-            tools=bool(params.tools),
-            json=params.wants_json,
+            tools=bool(request.params.tools),
+            json=request.params.wants_json,
             stream=request.stream,
             privacy=level,
             residency=residency,
             pii=kinds,
             guard=signals.guard,
-            optimize=prefs.optimize,
-            tiers=_allowed(prefs.tiers, request.caller.tiers),
-            pinned=prefs.target,
-            fallback=prefs.fallback if prefs.fallback is not None else prefs.target is None,
-            max_latency_ms=prefs.max_latency_ms,
-            max_cost_usd=prefs.max_cost_usd,
-            min_quality=prefs.min_quality,
-            offline=network.type == "offline",
+            turns=len(request.messages),
+            session_target=history.session_target,
+            prefix_target=history.prefix_target,
+            position=unit_vector(request.location.lat, request.location.lon),
+            **_wishes(request),
+            **_surroundings(request),
+        )
+
+
+def _signals(request: InferenceRequest, content: Content) -> TextSignals:
+    params = request.params
+    return analyse(
+        content.last,
+        turns=len(request.messages),
+        has_tools=bool(params.tools),
+        has_images=bool(content.modalities & IMAGE),
+        has_audio=bool(content.modalities & AUDIO),
+        wants_json=params.wants_json,
+        max_tokens=params.max_tokens,
+    )
+
+
+def _wishes(request: InferenceRequest) -> dict[str, Any]:
+    """What the caller prefers or demands; without a word on it, a named target stands alone."""
+    prefs = request.preferences
+    return {
+        "optimize": prefs.optimize,
+        "tiers": tuple(tier for tier in prefs.tiers if tier in request.caller.tiers),
+        "pinned": prefs.target,
+        "fallback": prefs.fallback if prefs.fallback is not None else prefs.target is None,
+        "max_latency_ms": prefs.max_latency_ms,
+        "max_cost_usd": prefs.max_cost_usd,
+        "min_quality": prefs.min_quality,
+    }
+
+
+def _surroundings(request: InferenceRequest) -> dict[str, Any]:
+    """The device and network as they report themselves; nothing when they do not."""
+    device, network = request.device, request.network
+    found: dict[str, Any] = {}
+    if network is not DEFAULT_NETWORK:
+        found.update(offline=network.type == "offline", rtt_ms=network.rtt_ms)
+    if device is not DEFAULT_DEVICE:
+        found.update(
             executes=device.executes,
             device_models=device.models,
             battery=device.battery,
@@ -105,12 +142,8 @@ class ContextAgent:
             thermal=device.thermal,
             memory_free_mb=device.memory_free_mb,
             cpu_load=device.cpu_load,
-            rtt_ms=network.rtt_ms,
-            position=unit_vector(request.location.lat, request.location.lon),
-            turns=len(request.messages),
-            session_target=history.session_target,
-            prefix_target=history.prefix_target,
         )
+    return found
 
 
 def read_content(messages: tuple[Message, ...]) -> Content:
@@ -164,7 +197,7 @@ def _longest(request: InferenceRequest) -> int:
     return max(estimate_tokens(str(message.get("content") or "")) for message in request.messages)
 
 
-def _expected_tokens(task: str, complexity: float, prompt: int, max_tokens: int | None) -> int:
+def _expected_tokens(task: str, complexity: float, max_tokens: int | None) -> int:
     """Prior of the answer's length by task; a chat answer grows with complexity."""
     expected = EXPECTED_TOKENS[task]
     if task == "chat":
@@ -184,25 +217,22 @@ def _privacy(
         if rule.residency:
             groups.add(rule.residency)
     if policy.raise_privacy_by_pii and (kinds or health):
-        level = max(level, PRIVACY_LEVELS.index(level_for(kinds, health=health)))
+        level = max(level, PRIVACY_LEVELS.index(level_for_kinds(kinds, health=health)))
     return level, tuple(sorted(groups))
-
-
-def _allowed(asked: Iterable[str], granted: tuple[str, ...]) -> tuple[str, ...]:
-    """Tiers that the caller asked for and the key grants."""
-    return tuple(tier for tier in asked if tier in granted)
 
 
 def _class_of(
     request: InferenceRequest, signals: TextSignals, task: str, prompt_tokens: int, policy: Policy
 ) -> str:
-    return request_class(
+    facts = ClassFacts(
         complexity=signals.complexity,
         task=task,
-        prompt_tokens=prompt_tokens,
+        tokens=prompt_tokens,
+        safety=signals.safety,
+        asynchronous=request.asynchronous,
+        stream=request.stream,
         deadline_ms=request.preferences.max_latency_ms,
         device_class=request.device.device_class,
-        critical_cues=signals.critical,
-        asynchronous=request.asynchronous,
-        rules=policy.class_rules,
+        metadata=request.metadata,
     )
+    return request_class(facts, policy.class_rules)

@@ -14,12 +14,14 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Final, Protocol
 
-from agents.attempts import Job, Step, Tries, served_by
-from agents.streaming import Accepted, joined_usage
+from agents.attempts import Job, Step, Tries
+from agents.progress import Progress, StreamAttempt
+from agents.streaming import Accepted
 from router_core.errors import TargetError, UnavailableError
 from router_core.execution import NO_USAGE, Chunk, Execution, Handoff, Output, Usage
 from router_core.inference import Opened, Params
 from router_core.ports import Clock, EmbedCall, Embedder, Model, ModelCall
+from router_core.resources import TargetSpec
 
 log: Final = logging.getLogger("tierwise.executor")
 
@@ -27,11 +29,11 @@ log: Final = logging.getLogger("tierwise.executor")
 class Watcher(Protocol):
     """Told of every attempt, so that health and load are known without asking."""
 
+    def admits(self, target: str) -> bool: ...
+
     def enter(self, target: str) -> None: ...
 
-    def leave(self, target: str) -> None: ...
-
-    def observe(self, target: str, error: TargetError | None) -> None: ...
+    def leave(self, target: str, outcome: str, error: TargetError | None) -> None: ...
 
 
 Work = Callable[[Step], Awaitable[tuple[Output, Usage]]]
@@ -71,7 +73,7 @@ class Executor:
 
     async def _run(self, job: Job, work: Work) -> Execution:
         tries = Tries(job, self._now, self._uniform)
-        while (step := tries.next()) is not None:
+        while (step := tries.next(self._admitted)) is not None:
             if step.wait_s:
                 await asyncio.sleep(step.wait_s)
             result = await self._attempt(job, step, work)
@@ -81,37 +83,26 @@ class Executor:
         raise tries.failure()
 
     async def stream(self, job: Job) -> AsyncGenerator[Opened | Chunk | Handoff | Execution, None]:
-        """Opened, chunks, hand-offs, then the account. Errors are raised as in `run`; once opened, also `TargetError`s'
-        end of the list."""
-        tries, accepted = Tries(job, self._now, self._uniform), Accepted()
-        source: str | None = None
-        opened, handoff, before = False, None, 0
-        while (step := tries.next(lambda spec: accepted.empty or spec.continues)) is not None:
+        """Opened, chunks and hand-offs, then the account. Raises as `run` does, before or after Opened."""
+        tries, progress = Tries(job, self._now, self._uniform), Progress(job)
+        while (step := tries.next(lambda spec: progress.suits(spec) and self._admitted(spec))) is not None:
             if step.wait_s:
                 await asyncio.sleep(step.wait_s)
-            attempt = _StreamAttempt(job, step, accepted)
-            try:
-                async with aclosing(self._chunks(attempt)) as chunks:
-                    async for chunk in chunks:
-                        if not opened:
-                            opened = True
-                            yield Opened(decision=job.decision, served=served_by(step.spec), cache="miss")
-                        elif source is not None:
-                            handoff = Handoff(source=source, to=step.spec.name, at_chars=len(accepted.text))
-                            yield handoff
-                        source = None
-                        accepted.add(chunk)
-                        yield chunk
-            except TargetError as error:
-                tries.failed(step.spec.name, error)
-                source, before = (step.spec.name, accepted.tokens()) if opened else (None, 0)
-                if accepted.empty or job.request.params.continuable:
-                    continue
-                raise tries.failure() from error
-            usage = joined_usage(job.context.prompt_tokens, before, attempt.usage, accepted.tokens())
-            yield job.execution(step.spec, accepted.output(), usage, now=self._now(), handoff=handoff)
-            return
+            attempt = StreamAttempt(job, step, progress.accepted, _call(job, step, progress.accepted))
+            async with aclosing(self._chunks(attempt)) as chunks:
+                async for chunk in chunks:
+                    for event in progress.take(step.spec, chunk):
+                        yield event
+            if attempt.error is None:
+                yield progress.finished(step.spec, attempt.usage, self._now())
+                return
+            tries.failed(step.spec.name, attempt.error)
+            if not progress.goes_on(step.spec):
+                break
         raise tries.failure()
+
+    def _admitted(self, spec: TargetSpec) -> bool:
+        return self._watcher.admits(spec.name)
 
     async def _attempt(self, job: Job, step: Step, work: Work) -> tuple[Output, Usage] | TargetError:
         spec, started = step.spec, self._now()
@@ -126,72 +117,41 @@ class Executor:
             outcome = error.outcome
             return error
         finally:
-            self._watcher.leave(spec.name)
-            if outcome != "cancelled":
-                self._watcher.observe(spec.name, error)
+            self._watcher.leave(spec.name, outcome, error)
             job.ledger.add(spec, outcome, usage, latency_ms=(self._now() - started) * 1000.0, error=error)
 
-    async def _chunks(self, attempt: _StreamAttempt) -> AsyncGenerator[Chunk, None]:
-        """Content chunks of one attempt; its usage, times and outcome are noted however it ends."""
+    async def _chunks(self, attempt: StreamAttempt) -> AsyncGenerator[Chunk, None]:
+        """Content chunks of one attempt. A target's failure ends them and is left in `attempt.error`; usage, times
+        and outcome are noted however it ends."""
         spec, started = attempt.step.spec, self._now()
         self._watcher.enter(spec.name)
-        outcome, error, ttft_ms = "cancelled", None, None
+        outcome = "cancelled"
         try:
             async with aclosing(self._models[spec.name].stream(attempt.call)) as chunks:
                 async for chunk in chunks:
-                    if ttft_ms is None:
-                        ttft_ms = (self._now() - started) * 1000.0
-                    if chunk.usage is not None:
-                        attempt.usage = chunk.usage
-                    else:
+                    attempt.seen(chunk, (self._now() - started) * 1000.0)
+                    if chunk.usage is None:
                         yield chunk
-            if not attempt.accepted.finished:
-                raise UnavailableError("the stream ended before the answer did")
-            outcome = "ok"
+            outcome = attempt.ended(None)
         except Exception as caught:
-            if attempt.accepted.finished:
-                outcome = "ok"
-                return
-            error = _as_target_error(caught)
-            outcome = error.outcome
-            raise error from caught
+            outcome = attempt.ended(_as_target_error(caught))
         finally:
-            self._watcher.leave(spec.name)
-            if outcome != "cancelled":
-                self._watcher.observe(spec.name, error)
-            attempt.note(outcome, (self._now() - started) * 1000.0, ttft_ms, error)
+            self._watcher.leave(spec.name, outcome, attempt.error)
+            attempt.note(outcome, (self._now() - started) * 1000.0)
 
 
-class _StreamAttempt:
-    """One target's part of a stream: what it was asked, and what it must be billed for."""
-
-    def __init__(self, job: Job, step: Step, accepted: Accepted) -> None:
-        self.job, self.step, self.accepted = job, step, accepted
-        self.before = accepted.tokens() if not accepted.empty else 0
-        self.call = _call(job, step, continuation=accepted.text or None, spent=self.before)
-        self.usage: Usage | None = None
-
-    def note(self, outcome: str, latency_ms: float, ttft_ms: float | None, error: TargetError | None) -> None:
-        """Add the attempt to the ledger. Without a usage report, what the client got is counted."""
-        usage, spec = self.usage, self.step.spec
-        if usage is None:
-            written = self.accepted.tokens() - self.before
-            prompt = self.job.context.prompt_tokens if written or outcome == "ok" else 0
-            usage = Usage(prompt_tokens=prompt, completion_tokens=written, estimated=True)
-        self.job.ledger.add(spec, outcome, usage, latency_ms=latency_ms, ttft_ms=ttft_ms, error=error)
-
-
-def _call(job: Job, step: Step, *, continuation: str | None = None, spent: int = 0) -> ModelCall:
+def _call(job: Job, step: Step, accepted: Accepted | None = None) -> ModelCall:
     request = job.request
+    begun = accepted is not None and not accepted.empty
     return ModelCall(
         request_id=request.request_id,
         model=step.spec.model,
         messages=request.messages,
-        params=_bounded(job, step, spent),
+        params=_bounded(job, step, accepted.tokens() if accepted is not None and begun else 0),
         task=job.context.task,
         timeout_s=step.timeout_s,
         idle_s=job.policy.limits.stream_idle_ms / 1000.0,
-        continuation=continuation,
+        continuation=accepted.text if accepted is not None and begun else None,
         user=request.user,
     )
 

@@ -6,7 +6,8 @@ from bisect import bisect_left
 from typing import Final
 
 from router_core.execution import Attempt
-from router_core.learning.estimates import Estimates, Percentiles, fold_outcome, fold_quality
+from router_core.learning.estimates import Estimates, Timing, fold_idle, fold_outcome, fold_quality
+from router_core.learning.percentiles import RecentPercentiles
 from router_core.monitoring import SECONDS_BUCKETS, Histogram, TargetNumbers
 from router_core.resources import TargetSpec
 
@@ -14,6 +15,8 @@ WINDOW_S: Final = 60.0
 ERRORS_ODD: Final = 0.2
 SLOWER_ODD: Final = 3.0
 ENOUGH: Final = 20
+SPAN: Final = 1000
+RESTED_S: Final = 10.0
 NOT_A_FAILURE: Final = frozenset({"ok", "refused", "cancelled"})
 
 
@@ -35,67 +38,91 @@ class Buckets:
 
 
 class TargetFigures:
-    """Two windows of a minute each: figures are read over the last full one and the running one."""
+    """Latency over the last thousand good answers, moving estimates, throughput of the last minutes."""
 
-    def __init__(self) -> None:
+    def __init__(self, spec: TargetSpec) -> None:
         self.estimates = Estimates()
-        self._running, self._last = Percentiles(), Percentiles()
-        self._since = 0.0
-        self._counts = [0, 0]
+        self._spec = spec
+        self._recent = RecentPercentiles(SPAN)
         self._usual_ms: float | None = None
+        self._counts = [0, 0]
+        self._since = 0.0
+        self._heard = 0.0
 
     def attempted(self, attempt: Attempt, now: float) -> None:
         """Fold one attempt in."""
         self._turn(now)
+        self._heard = now
+        self._counts[0] += 1
+        good = attempt.outcome == "ok"
         self.estimates = fold_outcome(
             self.estimates,
             ok=attempt.outcome in NOT_A_FAILURE,
-            ttft_ms=attempt.ttft_ms,
-            latency_ms=attempt.latency_ms if attempt.outcome == "ok" else None,
-            output_tokens=attempt.usage.completion_tokens,
+            timing=self._timing(attempt) if good else None,
         )
-        self._counts[0] += 1
-        if attempt.outcome == "ok":
-            self._running.add(attempt.latency_ms)
+        if good:
+            self._recent.add(attempt.latency_ms)
 
-    def judged(self, score: float, expected: float) -> None:
+    def judged(self, score: float, prior: float) -> None:
         """Fold one judgement in: how much better or worse than expected."""
-        self.estimates = fold_quality(self.estimates, score=score, expected=expected)
+        self.estimates = fold_quality(self.estimates, score=score, prior=prior)
 
-    def numbers(self, spec: TargetSpec, *, up: bool, inflight: int, now: float) -> TargetNumbers:
+    def rested(self, now: float) -> None:
+        """Fold in that nothing was heard of the target since it was last looked at."""
+        idle_s = now - self._heard
+        if idle_s < RESTED_S:
+            return
+        self._heard = now
+        self.estimates = fold_idle(
+            self.estimates,
+            idle_s=idle_s,
+            ttft_prior_ms=self._spec.ttft_ms,
+            decode_prior_ms=self._spec.decode_ms,
+        )
+
+    def numbers(self, *, up: bool, inflight: int, now: float) -> TargetNumbers:
         self._turn(now)
-        recent = self._last.merged(self._running)
-        span = WINDOW_S + max(1.0, now - self._since) if self._counts[1] else max(1.0, now - self._since)
+        span = max(1.0, now - self._since) + (WINDOW_S if self._counts[1] else 0.0)
         return TargetNumbers(
-            target=spec.name,
-            tier=spec.tier,
+            target=self._spec.name,
+            tier=self._spec.tier,
             up=up,
             inflight=inflight,
-            p50_ms=recent.quantile(0.5),
-            p95_ms=recent.quantile(0.95),
-            p99_ms=recent.quantile(0.99),
+            p50_ms=self._recent.quantile(0.5),
+            p95_ms=self._recent.quantile(0.95),
+            p99_ms=self._recent.quantile(0.99),
             error_rate=self.estimates.error_rate,
             requests_per_s=sum(self._counts) / span,
-            anomaly=self._anomaly(recent),
+            anomaly=self._anomaly(),
         )
 
-    def _anomaly(self, recent: Percentiles) -> str | None:
+    def _timing(self, attempt: Attempt) -> Timing:
+        spec = self._spec
+        return Timing(
+            latency_ms=attempt.latency_ms,
+            output_tokens=attempt.usage.completion_tokens,
+            ttft_ms=attempt.ttft_ms,
+            known_ms=spec.rtt_ms + spec.prefill_ms * attempt.usage.prompt_tokens,
+            ttft_prior_ms=spec.ttft_ms,
+            decode_prior_ms=spec.decode_ms,
+        )
+
+    def _anomaly(self) -> str | None:
         """errors | slow | None: many failures, or a median several times the target's usual one."""
-        if recent.count + sum(self._counts) >= ENOUGH and self.estimates.error_rate > ERRORS_ODD:
+        if self.estimates.samples >= ENOUGH and self.estimates.error_rate > ERRORS_ODD:
             return "errors"
-        median = recent.quantile(0.5) if recent.count >= ENOUGH else None
+        median = self._recent.quantile(0.5)
         if median is not None and self._usual_ms is not None and median > SLOWER_ODD * self._usual_ms:
             return "slow"
         return None
 
     def _turn(self, now: float) -> None:
+        """Once a minute: a new window for the throughput, and the usual latency moves a little."""
         if now - self._since < WINDOW_S:
             return
         idle = now - self._since >= 2 * WINDOW_S
-        median = self._running.quantile(0.5)
-        if median is not None and self._running.count >= ENOUGH:
-            self._usual_ms = median if self._usual_ms is None else 0.8 * self._usual_ms + 0.2 * median
-        self._last = Percentiles() if idle else self._running
-        self._running = Percentiles()
+        median = self._recent.quantile(0.5)
+        if median is not None and self._recent.count >= ENOUGH:
+            self._usual_ms = median if self._usual_ms is None else 0.9 * self._usual_ms + 0.1 * median
         self._counts = [0, 0 if idle else self._counts[0]]
         self._since = now

@@ -15,6 +15,7 @@ from router_core.context import RequestContext
 from router_core.decision import RoutingDecision
 from router_core.errors import NoTargetError
 from router_core.events import (
+    Judgement,
     decision_record,
     outcome_record,
     policy_record,
@@ -23,7 +24,7 @@ from router_core.events import (
     report_record,
     state_record,
 )
-from router_core.execution import Attempt, Execution, Usage
+from router_core.execution import Attempt, Execution
 from router_core.learning.estimates import Estimates
 from router_core.monitoring import MonitorSnapshot, TargetNumbers
 from router_core.policy.document import Policy
@@ -44,7 +45,7 @@ class MonitorAgent:
     def __init__(self, specs: tuple[TargetSpec, ...], events: EventSink, clock: Clock) -> None:
         self._specs = {spec.name: spec for spec in specs}
         self._events, self._clock = events, clock
-        self._figures = {spec.name: TargetFigures() for spec in specs}
+        self._figures = {spec.name: TargetFigures(spec) for spec in specs}
         self._written: OrderedDict[str, None] = OrderedDict()
         self._requests: Counter[tuple[str, str, str]] = Counter()
         self._fallbacks: Counter[tuple[str, str]] = Counter()
@@ -56,7 +57,12 @@ class MonitorAgent:
         self._ttft = {spec.name: Buckets() for spec in specs}
 
     def decided(
-        self, context: RequestContext, decision: RoutingDecision, table: TargetTable, inflight: InFlight, seconds: float
+        self,
+        context: RequestContext,
+        decision: RoutingDecision,
+        table: TargetTable,
+        inflight: InFlight,
+        seconds: float,
     ) -> None:
         """Record a decision that took `seconds`, with what it was made from."""
         self._decision.add(seconds)
@@ -90,28 +96,27 @@ class MonitorAgent:
         """Note what the router itself added to a request, in seconds."""
         self._overhead.add(overhead_s)
 
-    def judged(self, tenant: str, request_id: str, target: str, source: str, score: float, comment_length: int = 0) -> None:
+    def judged(self, judgement: Judgement) -> None:
         """A judgement of an answer: recorded, and folded into the target's quality."""
-        figures = self._figures.get(target)
+        figures = self._figures.get(judgement.target)
         if figures is not None:
-            figures.judged(score, self._specs[target].quality_default)
-        self._events.emit(quality_record(self._clock.now_s(), tenant, request_id, source, score, comment_length))
+            figures.judged(judgement.score, self._specs[judgement.target].quality_default)
+        self._events.emit(quality_record(self._clock.now_s(), judgement))
 
-    def reported(self, tenant: str, request_id: str, target: str, status: str, latency_ms: float, tokens: int) -> None:
+    def reported(self, tenant: str, request_id: str, attempt: Attempt) -> None:
         """What a device says of a plan it ran for itself; its latency teaches the target's estimates."""
-        figures, spec = self._figures.get(target), self._specs.get(target)
+        figures, spec = self._figures.get(attempt.target), self._specs.get(attempt.target)
         if figures is None or spec is None:
             return
-        outcome = "ok" if status == "completed" else "unavailable"
-        usage = Usage(completion_tokens=tokens, estimated=True)
-        figures.attempted(
-            Attempt(target=target, outcome=outcome, latency_ms=latency_ms, usage=usage), self._clock.monotonic_s()
-        )
-        self._requests[spec.tier, target, f"device_{status}"] += 1
-        self._events.emit(report_record(self._clock.now_s(), tenant, request_id, target, status, latency_ms, tokens))
+        figures.attempted(attempt, self._clock.monotonic_s())
+        self._requests[spec.tier, attempt.target, f"device_{attempt.outcome}"] += 1
+        self._events.emit(report_record(self._clock.now_s(), tenant, request_id, spec.tier, attempt))
 
     def estimates(self) -> Mapping[str, Estimates]:
-        """What outcomes say of each target, for the next snapshot."""
+        """What outcomes say of each target, for the next snapshot; what nobody asked lately fades to its prior."""
+        now = self._clock.monotonic_s()
+        for figures in self._figures.values():
+            figures.rested(now)
         return {name: figures.estimates for name, figures in self._figures.items()}
 
     def snapshot(self, up: Mapping[str, bool], inflight: Mapping[str, int], dropped: int) -> MonitorSnapshot:
@@ -131,9 +136,10 @@ class MonitorAgent:
             targets=tuple(self._numbers(name, up, inflight, now) for name in sorted(self._specs)),
         )
 
-    def _numbers(self, name: str, up: Mapping[str, bool], inflight: Mapping[str, int], now: float) -> TargetNumbers:
-        figures = self._figures[name]
-        return figures.numbers(self._specs[name], up=up.get(name, False), inflight=inflight.get(name, 0), now=now)
+    def _numbers(
+        self, name: str, up: Mapping[str, bool], inflight: Mapping[str, int], now: float
+    ) -> TargetNumbers:
+        return self._figures[name].numbers(up=up.get(name, False), inflight=inflight.get(name, 0), now=now)
 
     def _attempted(self, attempt: Attempt) -> None:
         spec = self._specs[attempt.target]

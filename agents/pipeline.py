@@ -27,7 +27,13 @@ class Pipeline:
     """The five agents and the executor, in order."""
 
     def __init__(
-        self, *, resource: ResourceAgent, cache: CacheAgent, monitor: MonitorAgent, executor: Executor, clock: Clock
+        self,
+        *,
+        resource: ResourceAgent,
+        cache: CacheAgent,
+        monitor: MonitorAgent,
+        executor: Executor,
+        clock: Clock,
     ) -> None:
         self._context, self._router = ContextAgent(), RouterAgent()
         self._resource, self._cache, self._monitor, self._executor = resource, cache, monitor, executor
@@ -64,12 +70,9 @@ class Pipeline:
             return
         job = self._job(turn)
         try:
-            async with aclosing(self._executor.stream(job)) as events:
-                async for event in events:
-                    if isinstance(event, Execution):
-                        yield await self._completed(turn, event, key)
-                    else:
-                        yield event
+            async with aclosing(self._executor.stream(job)) as parts:
+                async for part in parts:
+                    yield await self._completed(turn, part, key) if isinstance(part, Execution) else part
         except BaseException as error:
             self._failed(job, error, "bypass" if key is None else "miss")
             raise
@@ -158,6 +161,8 @@ def _replayed(turn: Turn, response: InferenceResponse) -> list[StreamEvent]:
     events: list[StreamEvent] = [Opened(decision=response.decision, served=response.served, cache="hit")]
     for choice in response.output.choices if response.output is not None else ():
         calls = tuple({**call, "index": i} for i, call in enumerate(choice.tool_calls))
-        events.append(Chunk(index=choice.index, text=choice.text or "", tool_calls=calls, logprobs=choice.logprobs))
+        events.append(
+            Chunk(index=choice.index, text=choice.text or "", tool_calls=calls, logprobs=choice.logprobs)
+        )
         events.append(Chunk(index=choice.index, finish_reason=choice.finish_reason))
     return [*events, response]

@@ -14,7 +14,8 @@ from router_core.errors import TargetError, ThrottledError
 from router_core.learning.estimates import Estimates
 from router_core.policy.document import Policy
 from router_core.ports import Clock, Reading
-from router_core.reliability.breaker import CLOSED, BreakerState, on_failure, on_success, phase
+from router_core.reliability import breaker
+from router_core.reliability.breaker import CLOSED, BreakerState
 from router_core.resources import ResourceState, Target, TargetSpec, TargetState
 from router_core.routing.objective import InFlight
 from router_core.routing.table import TargetTable, compile_table
@@ -74,29 +75,25 @@ class ResourceAgent:
         i = self.table.index[target]
         self._inflight[i] = self._inflight.get(i, 0) + 1
 
-    def leave(self, target: str) -> None:
-        """A request is done with `target`, however it ended."""
+    def leave(self, target: str, outcome: str, error: TargetError | None) -> None:
+        """A request is done with `target`; `outcome` as in `Attempt`."""
         i = self.table.index[target]
         left = self._inflight[i] - 1
         if left:
             self._inflight[i] = left
         else:
             del self._inflight[i]
+        self._observe(target, outcome, error)
 
-    def observe(self, target: str, error: TargetError | None) -> None:
-        """The outcome of one attempt. Only retryable errors speak against the target's health."""
-        watch, now = self._watches[target], self._clock.monotonic_s()
-        rules = self.table.policy.breaker
-        before = watch.breaker
-        if error is None or not error.retryable:
-            watch.breaker = on_success(before, now, rules)
-            watch.proven_at = now
-        elif isinstance(error, ThrottledError):
-            watch.throttled_until = now + (error.retry_after_s or THROTTLE_S)
-        else:
-            watch.breaker = on_failure(before, now, rules)
-        if phase(before, now, rules) != phase(watch.breaker, now, rules) or watch.throttled_until > now:
-            self._swap(self.table.policy)
+    def admits(self, target: str) -> bool:
+        """Whether the target's breaker lets a call through now; while half-open, one at a time."""
+        watch = self._watches[target]
+        if watch.breaker.opened_s is None:
+            return True
+        after = breaker.admit(watch.breaker, self.table.policy.breaker, self._clock.monotonic_s())
+        if after is not None:
+            watch.breaker = after
+        return after is not None
 
     def learn(self, target: str, reading: Reading) -> None:
         """A probe's reading; counters are turned into rates against the reading before."""
@@ -129,6 +126,24 @@ class ResourceAgent:
             for i, target in enumerate(self.table.targets)
         )
 
+    def _observe(self, target: str, outcome: str, error: TargetError | None) -> None:
+        """What came of one attempt. Only retryable errors speak against the target's health."""
+        watch, now = self._watches[target], self._clock.monotonic_s()
+        rules = self.table.policy.breaker
+        before = breaker.phase(watch.breaker, rules, now)
+        if outcome == "cancelled":
+            watch.breaker = breaker.abandoned(watch.breaker)
+        elif error is None or not error.retryable:
+            watch.breaker = breaker.success(watch.breaker, rules, now)
+            watch.proven_at = now
+        elif isinstance(error, ThrottledError):
+            watch.throttled_until = now + (error.retry_after_s or THROTTLE_S)
+            self._swap(self.table.policy)
+        else:
+            watch.breaker = breaker.failure(watch.breaker, rules, now)
+        if before != breaker.phase(watch.breaker, rules, now):
+            self._swap(self.table.policy)
+
     def _detail(self, name: str) -> str:
         reading = self._watches[name].reading
         return reading.detail if reading is not None else ""
@@ -144,13 +159,14 @@ class ResourceAgent:
     def _observed(self, policy: Policy) -> tuple[Target, ...]:
         now = self._clock.monotonic_s()
         return tuple(
-            Target(spec=spec, state=self._state(spec, self._watches[spec.name], policy, now)) for spec in self._specs
+            Target(spec=spec, state=self._state(spec, self._watches[spec.name], policy, now))
+            for spec in self._specs
         )
 
     def _state(self, spec: TargetSpec, watch: _Watch, policy: Policy, now: float) -> TargetState:
         estimates = self._estimates.get(spec.name, UNSEEN)
         state = TargetState(
-            breaker=phase(watch.breaker, now, policy.breaker),
+            breaker=breaker.phase(watch.breaker, policy.breaker, now),
             throttled=watch.throttled_until > now,
             ttft_ms=_coarse(estimates.ttft_ms),
             decode_ms=_coarse(estimates.decode_ms),

@@ -82,7 +82,9 @@ def joined_usage(prompt_tokens: int, before: int, last: Usage | None, now: int) 
 
 
 def _merge(calls: dict[int, dict[str, Any]], delta: Mapping[str, Any]) -> None:
-    call = calls.setdefault(delta.get("index", 0), {"id": None, "type": "function", "function": {"name": "", "arguments": ""}})
+    call = calls.setdefault(
+        delta.get("index", 0), {"id": None, "type": "function", "function": {"name": "", "arguments": ""}}
+    )
     if delta.get("id"):
         call["id"] = delta["id"]
     function = delta.get("function") or {}

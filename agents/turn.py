@@ -35,7 +35,9 @@ class Turn:
     def on_device(self) -> bool:
         """The caller's device can and will run the chosen model itself."""
         return (
-            self.spec.tier == "device" and self.context.executes and self.spec.model in self.context.device_models
+            self.spec.tier == "device"
+            and self.context.executes
+            and self.spec.model in self.context.device_models
         )
 
     def timings(self, now: float, execution_ms: float = 0.0) -> Timings:
@@ -88,7 +90,9 @@ class Turn:
             handoff=execution.handoff,
         )
 
-    def _response(self, status: str, now: float, *, served: Served, cache: str = "bypass") -> InferenceResponse:
+    def _response(
+        self, status: str, now: float, *, served: Served, cache: str = "bypass"
+    ) -> InferenceResponse:
         return InferenceResponse(
             request_id=self.request.request_id,
             status=status,

@@ -62,14 +62,12 @@ class RequestContext:
 
     def features(self) -> dict[str, Any]:
         """The fields that differ from their defaults, as JSON-ready values."""
-        return {
-            name: value for name, default in _DEFAULTS if (value := getattr(self, name)) != default
-        }
+        return {name: value for name, default in _DEFAULTS if (value := getattr(self, name)) != default}
 
     @classmethod
     def from_features(cls, features: Mapping[str, Any]) -> RequestContext:
         """Rebuild from `features()` after a trip through JSON."""
-        values = {name: tuple(v) if isinstance(v, list) else v for name, v in features.items()}
+        values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in features.items()}
         return cls(**values)
 
 

@@ -7,12 +7,13 @@ the features from which `decide()` gives the same bits again, and names the stat
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from router_core.context import RequestContext
 from router_core.decision import RoutingDecision
 from router_core.errors import NoTargetError
-from router_core.execution import Execution
+from router_core.execution import Attempt, Execution
 
 SCHEMA: Final = 1
 
@@ -76,10 +77,7 @@ def outcome_record(
         "status": status,
         "target": execution.served.target,
         "tier": execution.served.tier,
-        "attempts": [
-            {"target": a.target, "outcome": a.outcome, "latency_ms": round(a.latency_ms, 3), "error": a.error}
-            for a in execution.attempts
-        ],
+        "attempts": [_attempt(attempt) for attempt in execution.attempts],
         "usage": {
             "prompt_tokens": execution.usage.prompt_tokens,
             "completion_tokens": execution.usage.completion_tokens,
@@ -95,7 +93,7 @@ def outcome_record(
 
 
 def report_record(
-    time_s: float, tenant: str, request_id: str, target: str, status: str, latency_ms: float, tokens: int
+    time_s: float, tenant: str, request_id: str, tier: str, attempt: Attempt
 ) -> dict[str, Any]:
     """The outcome of a plan that a device ran for itself, as the device tells it."""
     return {
@@ -104,28 +102,49 @@ def report_record(
         "time": time_s,
         "request_id": request_id,
         "tenant": tenant,
-        "status": f"device_{status}",
-        "target": target,
-        "tier": "device",
-        "usage": {"prompt_tokens": 0, "completion_tokens": tokens},
+        "status": "reported_by_device",
+        "target": attempt.target,
+        "tier": tier,
+        "attempts": [_attempt(attempt)],
+        "usage": {"prompt_tokens": 0, "completion_tokens": attempt.usage.completion_tokens},
         "cost_usd": 0.0,
-        "latency_ms": latency_ms,
+        "latency_ms": attempt.latency_ms,
     }
 
 
-def quality_record(
-    time_s: float, tenant: str, request_id: str, source: str, score: float, comment_length: int = 0
-) -> dict[str, Any]:
-    """A judgement of an answer: `source` judge | feedback | check, `score` in [0, 1]. Comments stay out."""
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "target": attempt.target,
+        "outcome": attempt.outcome,
+        "latency_ms": round(attempt.latency_ms, 3),
+        "error": attempt.error,
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """How good an answer was: `source` judge | feedback | check, `score` in [0, 1]. Comments stay out of records."""
+
+    tenant: str
+    request_id: str
+    target: str
+    source: str
+    score: float
+    comment_length: int = 0
+
+
+def quality_record(time_s: float, judgement: Judgement) -> dict[str, Any]:
+    """A judgement of an answer."""
     return {
         "kind": "quality",
         "schema": SCHEMA,
         "time": time_s,
-        "request_id": request_id,
-        "tenant": tenant,
-        "source": source,
-        "score": score,
-        "comment_length": comment_length,
+        "request_id": judgement.request_id,
+        "tenant": judgement.tenant,
+        "target": judgement.target,
+        "source": judgement.source,
+        "score": judgement.score,
+        "comment_length": judgement.comment_length,
     }
 
 

@@ -119,7 +119,7 @@ class ResourceState:
 
 
 def _target(item: Mapping[str, Any]) -> Target:
-    spec = {k: tuple(v) if isinstance(v, list) else v for k, v in item["spec"].items()}
+    spec: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in item["spec"].items()}
     return Target(spec=TargetSpec(**spec), state=TargetState(**item["state"]))
 
 

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from router_core.inference import COMPLIANCES, OBJECTIVES, TIERS
+from router_core.signals.request_class import ClassRules
 
 SCHEMA: Final = "tierwise.policy/1"
 
@@ -64,16 +65,6 @@ class Compliance:
 
     level: str = "public"
     residency: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassRules:
-    """When a request is simple, complex, critical or batch."""
-
-    complex_from: float = 0.45
-    complex_tokens: int = 3000
-    critical_deadline_ms: float = 50.0
-    batch_tokens: int = 20000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +144,9 @@ def _objectives() -> Mapping[str, Weights]:
 def _tiers() -> Mapping[str, TierPolicy]:
     return MappingProxyType(
         {
-            "device": TierPolicy(max_privacy="restricted", min_battery=0.15, max_thermal="fair", max_cpu_load=0.95),
+            "device": TierPolicy(
+                max_privacy="restricted", min_battery=0.15, max_thermal="fair", max_cpu_load=0.95
+            ),
             "mec": TierPolicy(max_privacy="restricted"),
             "cloud": TierPolicy(max_privacy="internal"),
         }

@@ -14,23 +14,30 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from router_core.errors import ConfigurationError
-from router_core.inference import OBJECTIVES, PRIVACY_LEVELS, THERMALS
+from router_core.inference import DEVICE_CLASSES, OBJECTIVES, PRIVACY_LEVELS, THERMALS
 from router_core.policy.document import KEYED_SECTIONS, SCHEMA, SECTIONS, Policy
 
 MAX_BYTES: Final = 8000
 MAX_NUMBER: Final = 1e9
 _FRACTIONS: Final = frozenset(
-    "min_battery max_cpu_load confidence_high confidence_low stickiness device_confidence unknown_health "
-    "error_rate rate complex_from".split()
+    {
+        "complex_at", "confidence_high", "confidence_low", "device_confidence", "error_rate", "max_cpu_load",
+        "min_battery", "rate", "stickiness", "unknown_health",
+    }
+)  # fmt: skip
+_AT_LEAST_ONE: Final = frozenset(
+    {"attempts", "attempts_per_target", "failures", "min_samples", "max_output_tokens"}
 )
-_AT_LEAST_ONE: Final = frozenset("attempts attempts_per_target failures min_samples max_output_tokens".split())
-_POSITIVE: Final = frozenset("latency_ms cost_usd energy_j deadline_ms stream_idle_ms saturation".split())
+_POSITIVE: Final = frozenset(
+    {"latency_ms", "cost_usd", "energy_j", "deadline_ms", "stream_idle_ms", "saturation"}
+)
 _WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "max_privacy": PRIVACY_LEVELS,
     "level": PRIVACY_LEVELS,
     "max_thermal": THERMALS,
     "optimize": OBJECTIVES,
     "classes": ("simple", "complex", "critical", "batch"),
+    "critical_devices": DEVICE_CLASSES,
 }
 
 
@@ -81,7 +88,7 @@ def minified(document: Mapping[str, Any]) -> bytes:
 
 def _section(key: str, value: object, default: Any) -> Any:
     if key in KEYED_SECTIONS:
-        cls, names = KEYED_SECTIONS[key]
+        names = KEYED_SECTIONS[key][1]
         table = _mapping(key, value)
         unknown = sorted(set(table) - set(names))
         if unknown:
@@ -93,7 +100,11 @@ def _section(key: str, value: object, default: Any) -> Any:
     if key == "version":
         return _number(key, value, integer=True, low=1)
     if key == "name":
-        if not isinstance(value, str) or not value.replace("-", "").replace("_", "").isalnum() or len(value) > 64:
+        if (
+            not isinstance(value, str)
+            or not value.replace("-", "").replace("_", "").isalnum()
+            or len(value) > 64
+        ):
             raise ConfigurationError("policy: name must be 1 to 64 letters, digits, - or _")
         return value
     if key == "raise_privacy_by_pii":
@@ -113,25 +124,25 @@ def _fields(path: str, value: object, default: Any) -> Any:
 
 def _value(path: str, value: object, default: Any) -> Any:
     name = path.rpartition(".")[2]
-    if isinstance(default, bool):
-        if not isinstance(value, bool):
-            raise ConfigurationError(f"policy: {path} must be true or false")
-        return value
-    if isinstance(default, tuple):
-        if not isinstance(value, list) or not all(item in _WORDS[name] for item in value):
-            raise ConfigurationError(f"policy: {path} must be a list of {', '.join(_WORDS[name])}")
-        return tuple(value)
     if value is None and default is None:
         return None
+    if isinstance(default, bool):
+        return _checked(path, value, isinstance(value, bool), "true or false")
+    if isinstance(default, tuple):
+        fits = isinstance(value, list) and all(item in _WORDS[name] for item in value)
+        return tuple(_checked(path, value, fits, f"a list of {', '.join(_WORDS[name])}"))
     if name in _WORDS:
-        if value is not None and value not in _WORDS[name]:
-            raise ConfigurationError(f"policy: {path} must be one of {', '.join(_WORDS[name])}")
-        return value
-    if name == "residency":
-        if value is not None and (not isinstance(value, str) or len(value) > 32):
-            raise ConfigurationError(f"policy: {path} must be a region group such as eu")
-        return value
+        return _checked(path, value, value in _WORDS[name], f"one of {', '.join(_WORDS[name])}")
+    if name in ("residency", "hint_key"):
+        fits = isinstance(value, str) and 0 < len(value) <= 32
+        return _checked(path, value, fits, "a word of at most 32 characters")
     return _number(path, value, integer=isinstance(default, int), low=_low(name))
+
+
+def _checked(path: str, value: Any, fits: bool, wanted: str) -> Any:
+    if not fits:
+        raise ConfigurationError(f"policy: {path} must be {wanted}")
+    return value
 
 
 def _low(name: str) -> float:
@@ -167,4 +178,3 @@ def _cross_checks(policy: Policy) -> None:
             raise ConfigurationError(f"policy: objectives.{name} needs a weight above 0")
     if policy.thresholds.confidence_low > policy.thresholds.confidence_high:
         raise ConfigurationError("policy: thresholds.confidence_low must not be above confidence_high")
-
