@@ -12,7 +12,7 @@ from botocore.config import Config
 
 from gateway.sandbox.processes import StandIns, start_standins
 
-NO_RETRY = Config(retries={"max_attempts": 0}, read_timeout=10)
+NO_RETRY = Config(retries={"max_attempts": 0}, read_timeout=60)
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,6 @@ def bedrock(standins: StandIns) -> Iterator[Any]:
 @pytest.fixture
 def mec(standins: StandIns) -> Iterator[openai.OpenAI]:
     with openai.OpenAI(
-        base_url=f"{standins.mec_urls[0]}/v1", api_key=standins.mec_api_key, max_retries=0, timeout=10
+        base_url=f"{standins.mec_urls[0]}/v1", api_key=standins.mec_api_key, max_retries=0, timeout=60
     ) as client:
         yield client

@@ -33,7 +33,7 @@ def get(url: str, headers: Mapping[str, str] | None = None) -> Answer:
 
 def _send(method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
     parts = urllib.parse.urlsplit(url)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=10)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=60)
     try:
         connection.request(method, parts.path, body=body, headers=dict(headers))
         answer = connection.getresponse()

@@ -52,7 +52,7 @@ def test_a_stall_sends_nothing_more_until_the_client_gives_up(standins: StandIns
     script(standins, {"stall_after": 2})
     seen = []
     with pytest.raises(openai.APITimeoutError):
-        for chunk in mec.with_options(timeout=0.3).chat.completions.create(
+        for chunk in mec.with_options(timeout=1.0).chat.completions.create(
             model=MODEL, messages=HELLO, stream=True
         ):
             seen.append(chunk.choices[0].delta.content)
