@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from edge_runtime.engines.model_folder import Calibration, Labels, ModelFolder, open_folder
 from edge_runtime.nlu.catalogue import NONE, Catalogue
-from edge_runtime.nlu.decode import Command, Tagged, assemble, read_tags, softmax, split_points
+from edge_runtime.nlu.decode import Command, Tagged, allowed_tags, assemble, read_tags, softmax, split_points
 
 MAX_CHARS = 600
 MAX_TOKENS = 128
@@ -63,6 +63,7 @@ class OnnxIntentEngine:
         self._tokenizer = tokenizer
         self._labels = labels
         self._catalogue = catalogue
+        self._allowed = {name: allowed_tags(catalogue.intents[name], labels.tags) for name in labels.intents}
 
     @classmethod
     def load(cls, folder: Path, *, threads: int = 1, verify: bool = True) -> "OnnxIntentEngine":
@@ -86,7 +87,7 @@ class OnnxIntentEngine:
         """Never raises for any text. ``threshold`` overrides the shipped one (0..1)."""
         began = time.perf_counter()
         limit = self.threshold if threshold is None else threshold
-        found = self._read(text, limit, parts_left=MAX_PARTS)
+        found = self._read(_readable(text), limit, parts_left=MAX_PARTS)
         return replace(found, latency_ms=(time.perf_counter() - began) * 1000)
 
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
@@ -94,7 +95,7 @@ class OnnxIntentEngine:
 
         Text beyond 8,000 characters or 256 tokens is not read.
         """
-        rows = [self._run(text[:MAX_EMBED_CHARS], MAX_EMBED_TOKENS)[2] for text in texts]
+        rows = [self._run(_readable(text[:MAX_EMBED_CHARS]), MAX_EMBED_TOKENS)[2] for text in texts]
         return np.concatenate(rows).astype(np.float32) if rows else np.zeros((0, 384), np.float32)
 
     def raw(self, text: str) -> RawOutput:
@@ -102,10 +103,13 @@ class OnnxIntentEngine:
         intents, tags, _, encoding = self._run(text[:MAX_CHARS], MAX_TOKENS)
         chances = softmax(intents[0])
         best = int(chances.argmax())
+        name = self._labels.intents[best]
         return RawOutput(
-            intent=self._labels.intents[best],
+            intent=name,
             intent_probability=float(chances[best]),
-            tagged=read_tags(text, encoding.offsets, softmax(tags[0]), self._labels.tags),
+            tagged=read_tags(
+                text, encoding.offsets, softmax(tags[0]) * self._allowed[name], self._labels.tags
+            ),
             tokens=len(encoding.ids),
         )
 
@@ -173,6 +177,11 @@ def confidence_of(calibration: Calibration, raw: RawOutput) -> float:
         + calibration.bias
     )
     return float(1.0 / (1.0 + np.exp(-score)))
+
+
+def _readable(text: str) -> str:
+    """JSON may carry half of a surrogate pair, which no tokenizer takes; it becomes a question mark."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _logit(probability: float) -> float:

@@ -76,24 +76,20 @@ class OwnerThread:
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            try:
-                self._serve(job)
-            finally:
-                with self._guard:
-                    self._open -= 1
+            result, error = self._serve(job)
+            with self._guard:
+                self._open -= 1
+            _post(job, result, error)
 
-    def _serve(self, job: _Job) -> None:
+    def _serve(self, job: _Job) -> tuple[Any, BaseException | None]:
         if job.done.cancelled():
-            return
+            return None, None
         if self._closed:
-            _post(job, None, OwnerClosedError())
-            return
+            return None, OwnerClosedError()
         try:
-            result = job.work()
+            return job.work(), None
         except Exception as error:
-            _post(job, None, error)
-        else:
-            _post(job, result, None)
+            return None, error
 
 
 def _post(job: _Job, result: Any, error: BaseException | None) -> None:

@@ -31,11 +31,13 @@ class Slot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """``one_of``: at least one of these slots must be present (empty: no such rule)."""
+    """``one_of``: at least one of these slots must be present (empty: no such rule). ``overrides``: a slot
+    that makes another one needless ("dim to 30 percent": 30 says it all)."""
 
     name: str
     slots: Mapping[str, Slot]
     one_of: tuple[str, ...]
+    overrides: Mapping[str, str]
 
     def missing(self, given: Mapping[str, object]) -> str | None:
         """The first slot the command cannot do without, or None when it is complete."""
@@ -71,6 +73,7 @@ def parse_catalogue(document: Mapping[str, Any]) -> Catalogue:
                 for slot, spec in body["slots"].items()
             },
             one_of=tuple(body.get("one_of", ())),
+            overrides=dict(body.get("overrides", {})),
         )
         for name, body in document["intents"].items()
     }

@@ -15,6 +15,9 @@ from edge_runtime.nlu.values import Value, read_value
 NEXT = "next"
 """The tag of the words that part two commands in one sentence."""
 
+_REACH = {"text": 6, "place": 1, "person": 1}
+"""Characters that may lie between two pieces of one value, by type."""
+
 Floats = npt.NDArray[np.float32]
 
 
@@ -65,10 +68,15 @@ def word_starts(text: str, offsets: Sequence[tuple[int, int]]) -> list[int]:
     return starts
 
 
+def allowed_tags(intent: Intent, tags: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Which tags make sense in a sentence of this intent."""
+    return np.array([tag == "O" or tag[2:] == NEXT or tag[2:] in intent.slots for tag in tags])
+
+
 def read_tags(
     text: str, offsets: Sequence[tuple[int, int]], probabilities: Floats, tags: Sequence[str]
 ) -> Tagged:
-    """Joins word tags to spans. ``probabilities``: [tokens, tags]."""
+    """Joins word tags to spans. ``probabilities``: [tokens, tags]; a tag with zero is never chosen."""
     starts = word_starts(text, offsets)
     spans: list[Span] = []
     weakest = 1.0
@@ -115,33 +123,37 @@ def assemble(intent: Intent, text: str, spans: Sequence[Span]) -> Assembled:
         if value is None:
             return Assembled(commands=(), fault=f"{span.slot} cannot be read")
         found.append((span.slot, value))
-    commands = commands_of(intent.name, found)
+    commands = commands_of(intent, found)
     if commands is None:
         return Assembled(commands=(), fault="a slot is given twice")
     missing = intent.missing(commands[0].slots)
     return Assembled(commands=commands, fault=f"missing {missing}" if missing else None)
 
 
-def commands_of(intent: str, found: Sequence[tuple[str, Value]]) -> tuple[Command, ...] | None:
+def commands_of(intent: Intent, found: Sequence[tuple[str, Value]]) -> tuple[Command, ...] | None:
     """One command per room; None when another slot is given twice."""
     rooms = [value for name, value in found if name == "room"]
     others = [(name, value) for name, value in found if name != "room"]
     if len({name for name, _ in others}) != len(others):
         return None
     slots = dict(others)
+    for strong, weak in intent.overrides.items():
+        if strong in slots:
+            slots.pop(weak, None)
     if not rooms:
-        return (Command(intent=intent, slots=slots),)
-    return tuple(Command(intent=intent, slots={**slots, "room": room}) for room in rooms)
+        return (Command(intent=intent.name, slots=slots),)
+    return tuple(Command(intent=intent.name, slots={**slots, "room": room}) for room in rooms)
 
 
 def _merged(intent: Intent, text: str, spans: Sequence[Span]) -> list[Span]:
-    """Pieces of one free text ("milk" "and" "bread") are one value again."""
+    """Pieces of one free text ("milk" "and" "bread") are one value again, and of one name that were
+    tagged apart ("221" "b baker street")."""
     merged: list[Span] = []
     for span in spans:
         slot = intent.slots.get(span.slot)
         last = merged[-1] if merged else None
-        near = last is not None and last.slot == span.slot and span.start - last.end <= 6
-        if last is not None and near and slot is not None and slot.type.name == "text":
+        reach = _REACH.get(slot.type.name, -1) if slot is not None else -1
+        if last is not None and last.slot == span.slot and span.start - last.end <= reach:
             merged[-1] = Span(slot=span.slot, start=last.start, end=span.end)
         else:
             merged.append(span)

@@ -11,6 +11,7 @@ Value = str | int | float
 LONGEST_TEXT = 400
 _EDGE = " \t\n.,;:!?\"'"
 _ARTICLE = re.compile(r"^(?:the|a|an|some)\s+", re.IGNORECASE)
+_LEADING = re.compile(r"^(?:at|by|to|for|of|in|on|about)\s+")
 _PERCENT = re.compile(r"\s*(?:%|per\s?cent|percent)$")
 _DEGREES = re.compile(r"\s*(?:°|degrees?)?\s*(?:celsius|fahrenheit|centigrade|c|f)?$")
 _NAMED_PERCENT = {
@@ -65,6 +66,8 @@ _READERS: dict[str, Callable[[str], Value | None]] = {
     "text": _written,
 }
 
+_MEASURES = {"duration", "clock", "percent", "number", "degrees"}
+
 
 def read_value(slot_type: SlotType, text: str) -> Value | None:
     """The catalogue value of ``text``, or None when it cannot be read as this type."""
@@ -72,4 +75,6 @@ def read_value(slot_type: SlotType, text: str) -> Value | None:
     if slot_type.synonyms:
         key = " ".join(words.lower().split())
         return slot_type.synonyms.get(key) or slot_type.synonyms.get(_ARTICLE.sub("", key))
+    if slot_type.name in _MEASURES:
+        words = _LEADING.sub("", words.lower())
     return _READERS[slot_type.name](words)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-LAYERS = 4
+LAYERS = (0, 1, 2, 3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +63,8 @@ def make_student(teacher: Teacher, kept: Sequence[int], intents: int, tags: int)
     rows = body.embeddings.word_embeddings.weight.data[torch.tensor(list(kept))].clone()
     body.embeddings.word_embeddings = nn.Embedding.from_pretrained(rows, freeze=True, padding_idx=0)
     body.config.vocab_size = len(kept)
-    body.config.num_hidden_layers = LAYERS
-    body.encoder.layer = body.encoder.layer[:LAYERS]
+    body.config.num_hidden_layers = len(LAYERS)
+    body.encoder.layer = nn.ModuleList([body.encoder.layer[index] for index in LAYERS])
     for parameter in body.embeddings.parameters():
         parameter.requires_grad_(False)
     return Student(body, intents, tags)

@@ -30,8 +30,8 @@ class Plan:
     batch: int = 48
     rate: float = 2.5e-4
     warmup: int = 60
-    vector_share: float = 0.35
-    vector_weight: float = 3.0
+    vector_share: float = 0.5
+    vector_weight: float = 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,11 @@ _AFTER = (
     "asap",
     "ok",
 )
+_CONTRACTIONS = (
+    ("what is ", "what's "), ("how is ", "how's "), ("i am ", "i'm "), ("it is ", "it's "), ("do not ", "don't "),
+    ("i would ", "i'd "), ("let us ", "let's "), ("i will ", "i'll "), ("where is ", "where's "),
+    ("who is ", "who's "), ("that is ", "that's "), ("going to ", "gonna "), ("want to ", "wanna "),
+)  # fmt: skip
 _FILLERS = ("um", "uh", "like", "you know", "er", "just", "please")
 
 
@@ -37,22 +42,22 @@ class NoiseRates:
     after: float = 0.22
     filler: float = 0.06
     typo: float = 0.12
+    contraction: float = 0.35
     capital: float = 0.2
     shout: float = 0.02
     stop: float = 0.2
 
 
-CLEAN = NoiseRates(before=0, after=0, filler=0, typo=0, capital=0, shout=0, stop=0)
+CLEAN = NoiseRates(before=0, after=0, filler=0, typo=0, contraction=0, capital=0, shout=0, stop=0)
 POLITE = NoiseRates(filler=0, typo=0)
 
 
 def disturb(filled: Filled, rng: random.Random, rates: NoiseRates) -> Filled:
     """The same commands, said or typed less neatly; spans move along."""
     result = filled
-    if rng.random() < rates.typo:
-        result = _typo(result, rng)
-    if rng.random() < rates.filler:
-        result = _filler(result, rng)
+    for rate, change in ((rates.contraction, _contract), (rates.typo, _typo), (rates.filler, _filler)):
+        if rng.random() < rate:
+            result = change(result, rng)
     if rng.random() < rates.before:
         result = _prefix(result, rng.choice(_BEFORE) + " ")
     text = result.text
@@ -65,6 +70,27 @@ def disturb(filled: Filled, rng: random.Random, rates: NoiseRates) -> Filled:
     if rng.random() < rates.shout:
         text = text.upper()
     return Filled(text=text, spans=result.spans)
+
+
+def _contract(filled: Filled, rng: random.Random) -> Filled:
+    """ "what is" becomes "what's" or "whats", wherever no slot value is touched."""
+    result = filled
+    for full, short in _CONTRACTIONS:
+        at = result.text.find(full)
+        end = at + len(full)
+        if (
+            at < 0
+            or (at > 0 and result.text[at - 1] != " ")
+            or any(a < end and b > at for a, b, _ in result.spans)
+        ):
+            continue
+        words = short.replace("'", "") if rng.random() < 0.2 else short
+        shift = len(words) - len(full)
+        spans = tuple(
+            (a + shift, b + shift, slot) if a >= end else (a, b, slot) for a, b, slot in result.spans
+        )
+        result = Filled(text=result.text[:at] + words + result.text[end:], spans=spans)
+    return result
 
 
 def _prefix(filled: Filled, words: str) -> Filled:

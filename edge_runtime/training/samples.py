@@ -118,14 +118,14 @@ class Sampler:
         return fill(expand(phrase.root, self._rng), value), intent, values
 
     def _meant(self, intent: str, filled: Filled, values: list[Value | None]) -> tuple[Command, ...]:
-        slots = self._catalogue.intents[intent].slots
+        known = self._catalogue.intents[intent]
         found: list[tuple[str, Value]] = []
         for (start, end, slot), value in zip(filled.spans, values, strict=True):
-            read = value if value is not None else read_value(slots[slot].type, filled.text[start:end])
+            read = value if value is not None else read_value(known.slots[slot].type, filled.text[start:end])
             if read is None:
                 raise ValueError(f"{intent}.{slot} cannot be read: {filled.text[start:end]!r}")
             found.append((slot, read))
-        commands = commands_of(intent, found)
+        commands = commands_of(known, found)
         if commands is None:
             raise ValueError(f"{intent} gives a slot twice: {filled.text!r}")
         return commands

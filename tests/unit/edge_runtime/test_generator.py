@@ -1,0 +1,96 @@
+"""The training sentences: the same for a seed, labelled where the words really stand, disjoint by split."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+
+from edge_runtime.nlu.catalogue import NONE, load_catalogue
+from edge_runtime.nlu.decode import NEXT, Span, assemble
+from edge_runtime.training.grammar import expand, fill, load_phrases, parse_pattern
+from edge_runtime.training.lexicon import load_values
+from edge_runtime.training.samples import Mix, Sampler
+
+CATALOGUE = load_catalogue()
+WORDS = ("river", "stone", "market", "window", "paper", "silver")
+
+
+def sampler(mix: Mix, seed: int = 3) -> Sampler:
+    return Sampler(CATALOGUE, WORDS, mix, seed)
+
+
+def test_same_seed_gives_the_same_sentences_and_another_seed_gives_others() -> None:
+    first, second, other = (sampler(Mix(), seed) for seed in (3, 3, 4))
+    drawn = [first.draw() for _ in range(300)]
+    assert drawn == [second.draw() for _ in range(300)]
+    assert drawn != [other.draw() for _ in range(300)]
+
+
+@pytest.mark.parametrize("mix", [Mix(), Mix(split="valid"), Mix(split="test", use_new=True)])
+def test_the_marked_words_read_back_as_the_meant_command(mix: Mix) -> None:
+    source = sampler(mix)
+    for _ in range(1_500):
+        sample = source.command()
+        spans = [Span(slot=slot, start=start, end=end) for start, end, slot in sample.spans]
+        made = assemble(CATALOGUE.intents[str(sample.intent)], sample.text, spans)
+        assert made.fault is None, (sample, made.fault)
+        assert made.commands == sample.commands, sample
+
+
+def test_two_commands_are_parted_by_one_mark_and_both_are_meant() -> None:
+    source = sampler(Mix(pair_share=1.0, none_share=0.0))
+    for _ in range(300):
+        sample = source.draw()
+        marks = [(start, end) for start, end, slot in sample.spans if slot == NEXT]
+        assert len(marks) == 1 and len(sample.commands) >= 2
+        assert sample.text[slice(*marks[0])].strip()
+
+
+def test_every_intent_has_phrasings_for_training_calibration_and_test() -> None:
+    counts = Counter((phrase.intent, phrase.split) for phrase in load_phrases())
+    for intent in CATALOGUE.intents:
+        assert counts[intent, "train"] >= 5, intent
+        assert counts[intent, "valid"] >= 2, intent
+        assert counts[intent, "test"] >= 3, intent
+
+
+def test_no_phrasing_stands_in_two_splits_and_no_new_value_was_seen() -> None:
+    patterns: dict[str, set[str]] = {}
+    for phrase in load_phrases():
+        patterns.setdefault(phrase.split, set()).add(f"{phrase.intent} {phrase.pattern}")
+    assert not patterns["train"] & (patterns["valid"] | patterns["test"])
+    assert not patterns["valid"] & patterns["test"]
+    for kind, lists in load_values().items():
+        assert not set(lists["seen"]) & set(lists["new"]), kind
+
+
+def test_conversation_carries_no_slot() -> None:
+    source = sampler(Mix(none_share=1.0))
+    for _ in range(300):
+        sample = source.draw()
+        assert (sample.intent, sample.spans, sample.commands) == (NONE, (), ())
+
+
+def test_unbalanced_brackets_are_refused() -> None:
+    for pattern in ("(a|b", "a|b)", "((a)"):
+        with pytest.raises(ValueError, match="brackets"):
+            parse_pattern(pattern)
+
+
+def test_pieces_join_with_single_spaces_and_spans_stay_on_the_value() -> None:
+    import random
+
+    pieces = expand(parse_pattern("turn  {state=on} the (|) {room} light"), random.Random(0))
+    filled = fill(pieces, lambda hole: hole.words[0] if hole.words else "kids room")
+    assert filled.text == "turn on the kids room light"
+    assert [filled.text[start:end] for start, end, _ in filled.spans] == ["on", "kids room"]
+
+
+def test_catalogue_beside_the_shipped_model_is_the_source() -> None:
+    from edge_runtime.nlu.catalogue import SOURCE
+    from edge_runtime.store import SHIPPED
+
+    shipped = json.loads((SHIPPED / "intent-v1" / "catalogue.json").read_text(encoding="utf-8"))
+    assert shipped == json.loads(SOURCE.read_text(encoding="utf-8"))
