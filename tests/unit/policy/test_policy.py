@@ -40,7 +40,10 @@ def test_a_document_survives_the_round_trip() -> None:
         ({"weihgts": {}}, "weihgts"),
         ({"objectives": {"balanced": {"qualty": 1}}}, "objectives.balanced.qualty"),
         ({"objectives": {"fastest": {"quality": 1}}}, "objectives.fastest"),
-        ({"objectives": {"cost": {k: 0 for k in ("quality", "latency", "cost", "affinity")}}}, "objectives.cost"),
+        (
+            {"objectives": {"cost": {k: 0 for k in ("quality", "latency", "cost", "affinity")}}},
+            "objectives.cost",
+        ),
         ({"tiers": {"cloud": {"max_privacy": "restricted"}}}, "tiers.cloud.max_privacy"),
         ({"tiers": {"mec": {"max_privacy": "secret"}}}, "tiers.mec.max_privacy"),
         ({"tiers": {"device": {"min_battery": 1.5}}}, "tiers.device.min_battery"),
@@ -67,7 +70,9 @@ def test_a_wrong_document_is_refused_by_name(text: dict[str, Any], named: str) -
         from_document(document(**text) if "schema" not in text else text)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "nul", '{"version": NaN}', "[" * 100_000, b"\xff", '{"version": 1e999}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "nul", '{"version": NaN}', "[" * 100_000, b"\xff", '{"version": 1e999}']
+)
 def test_what_is_not_json_is_refused(text: str | bytes) -> None:
     """Broken or hostile text raises the one error there is, never anything else."""
     with pytest.raises(ConfigurationError):

@@ -57,7 +57,8 @@ def may_serve(context: RequestContext, target: Target, policy: Policy = POLICY) 
             not state.throttled,
             state.saturation < policy.thresholds.saturation,
             context.max_cost_usd is None
-            or spec.cost_usd(context.prompt_tokens, context.max_output_tokens) <= context.max_cost_usd + 1e-12,
+            or spec.cost_usd(context.prompt_tokens, context.max_output_tokens)
+            <= context.max_cost_usd + 1e-12,
         )
     )
 
@@ -77,9 +78,7 @@ def test_restricted_content_never_reaches_the_cloud(context: RequestContext, sta
     """Even when every other target is down, a restricted request has no way to a cloud target."""
     context = replace(context, privacy=3)
     down = tuple(
-        target
-        if target.spec.tier == "cloud"
-        else replace(target, state=replace(target.state, health="down"))
+        target if target.spec.tier == "cloud" else replace(target, state=replace(target.state, health="down"))
         for target in state.targets
     )
     for targets in (state.targets, down):
@@ -114,12 +113,17 @@ def test_scores_and_rejections_name_every_target(context: RequestContext, state:
 
 
 @given(contexts, resource_states, st.randoms(use_true_random=False))
-def test_order_of_targets_does_not_matter(context: RequestContext, state: ResourceState, random: object) -> None:
+def test_order_of_targets_does_not_matter(
+    context: RequestContext, state: ResourceState, random: object
+) -> None:
     """Shuffled targets give the same decision to the bit."""
     shuffled = list(state.targets)
     random.shuffle(shuffled)  # type: ignore[attr-defined]  # hypothesis gives a random.Random
     again = ResourceState.of(tuple(shuffled))
-    first, second = chosen(context, compile_table(state, POLICY)), chosen(context, compile_table(again, POLICY))
+    first, second = (
+        chosen(context, compile_table(state, POLICY)),
+        chosen(context, compile_table(again, POLICY)),
+    )
     assert first == second
 
 
@@ -158,7 +162,11 @@ def test_features_replay_to_the_bit(context: RequestContext, state: ResourceStat
 def test_a_warm_table_decides_like_a_fresh_one(context: RequestContext, state: ResourceState) -> None:
     """What the table remembers of earlier requests never changes a decision."""
     warm = compile_table(state, POLICY)
-    for other in (replace(context, privacy=(context.privacy + 1) % 4), replace(context, battery=0.01), context):
+    for other in (
+        replace(context, privacy=(context.privacy + 1) % 4),
+        replace(context, battery=0.01),
+        context,
+    ):
         outcome(other, warm)
     assert chosen(context, warm) == chosen(context, compile_table(state, POLICY))
 
