@@ -14,7 +14,7 @@ from agents.monitor import MonitorAgent
 from agents.pipeline import Pipeline
 from agents.resource import ResourceAgent, TargetView
 from router_core.events import Judgement
-from router_core.execution import Attempt, Usage
+from router_core.execution import Attempt, DeviceOutcome, Usage
 from router_core.inference import EmbedRequest, InferenceRequest, InferenceResponse, Params, StreamEvent
 from router_core.monitoring import MonitorSnapshot
 from router_core.policy.document import Policy
@@ -36,17 +36,6 @@ class Ports:
     events: EventSink
     policy: PolicySource
     clock: Clock
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceOutcome:
-    """What a device reports of a plan it ran; `quality` in [0, 1] when it judged itself."""
-
-    status: str
-    output_tokens: int = 0
-    latency_ms: float = 0.0
-    quality: float | None = None
-    error: str | None = None
 
 
 class Router:
@@ -99,33 +88,36 @@ class Router:
             )
         )
 
-    async def feedback(self, judgement: Judgement) -> None:
-        """A judgement of an answer that a user gave."""
-        self._monitor.judged(judgement)
+    async def feedback(
+        self, tenant: str, request_id: str, target: str, score: float, comment_length: int = 0
+    ) -> None:
+        """A user's judgement, in [0, 1], of an answer that `target` gave."""
+        self._monitor.judged(
+            tenant,
+            request_id,
+            target,
+            Judgement(source="feedback", score=score, comment_length=comment_length),
+        )
 
     async def outcome(self, tenant: str, request_id: str, target: str, report: DeviceOutcome) -> None:
         """What a device made of its plan."""
         attempt = Attempt(
             target=target,
             outcome="ok" if report.status == "completed" else "unavailable",
-            latency_ms=report.latency_ms,
+            latency_ms=report.latency_ms or 0.0,
             error=report.error,
-            usage=Usage(completion_tokens=report.output_tokens, estimated=True),
+            usage=Usage(completion_tokens=report.output_tokens or 0, estimated=True),
         )
         self._monitor.reported(tenant, request_id, attempt)
         if report.quality is not None:
-            self._monitor.judged(
-                Judgement(
-                    tenant=tenant, request_id=request_id, target=target, source="check", score=report.quality
-                )
-            )
+            self._monitor.judged(tenant, request_id, target, Judgement(source="check", score=report.quality))
 
     def targets(self) -> tuple[TargetView, ...]:
         """All targets with their state, ordered by name."""
         return self._resource.targets()
 
     def drain(self, target: str, draining: bool) -> None:
-        """Take a target out of, or back into, service. Raises KeyError for an unknown name."""
+        """Take a target out of, or back into, service. Raises `NotFoundError`."""
         self._resource.drain(target, draining)
 
     def policy(self) -> Policy:
@@ -136,8 +128,8 @@ class Router:
         """All figures of this process."""
         views = self._resource.targets()
         return self._monitor.snapshot(
-            up={view.spec.name: view.state.health == "up" for view in views},
-            inflight={view.spec.name: view.inflight for view in views},
+            up={view.name: view.health == "up" for view in views},
+            inflight={view.name: view.inflight for view in views},
             dropped=getattr(self._ports.events, "dropped", 0),
         )
 

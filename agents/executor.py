@@ -89,10 +89,9 @@ class Executor:
             if step.wait_s:
                 await asyncio.sleep(step.wait_s)
             attempt = StreamAttempt(job, step, progress.accepted, _call(job, step, progress.accepted))
-            async with aclosing(self._chunks(attempt)) as chunks:
-                async for chunk in chunks:
-                    for event in progress.take(step.spec, chunk):
-                        yield event
+            async with aclosing(self._events(attempt, progress)) as events:
+                async for event in events:
+                    yield event
             if attempt.error is None:
                 yield progress.finished(step.spec, attempt.usage, self._now())
                 return
@@ -100,6 +99,15 @@ class Executor:
             if not progress.goes_on(step.spec):
                 break
         raise tries.failure()
+
+    async def _events(
+        self, attempt: StreamAttempt, progress: Progress
+    ) -> AsyncGenerator[Opened | Chunk | Handoff, None]:
+        """What one attempt gives the client."""
+        async with aclosing(self._chunks(attempt)) as chunks:
+            async for chunk in chunks:
+                for event in progress.take(attempt.step.spec, chunk):
+                    yield event
 
     def _admitted(self, spec: TargetSpec) -> bool:
         return self._watcher.admits(spec.name)
@@ -121,7 +129,7 @@ class Executor:
             job.ledger.add(spec, outcome, usage, latency_ms=(self._now() - started) * 1000.0, error=error)
 
     async def _chunks(self, attempt: StreamAttempt) -> AsyncGenerator[Chunk, None]:
-        """Content chunks of one attempt. A target's failure ends them and is left in `attempt.error`; usage, times
+        """Chunks of one attempt. A target's failure ends them and is left in `attempt.error`; usage, times
         and outcome are noted however it ends."""
         spec, started = attempt.step.spec, self._now()
         self._watcher.enter(spec.name)
@@ -130,8 +138,7 @@ class Executor:
             async with aclosing(self._models[spec.name].stream(attempt.call)) as chunks:
                 async for chunk in chunks:
                     attempt.seen(chunk, (self._now() - started) * 1000.0)
-                    if chunk.usage is None:
-                        yield chunk
+                    yield chunk
             outcome = attempt.ended(None)
         except Exception as caught:
             outcome = attempt.ended(_as_target_error(caught))

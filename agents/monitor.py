@@ -96,12 +96,12 @@ class MonitorAgent:
         """Note what the router itself added to a request, in seconds."""
         self._overhead.add(overhead_s)
 
-    def judged(self, judgement: Judgement) -> None:
-        """A judgement of an answer: recorded, and folded into the target's quality."""
-        figures = self._figures.get(judgement.target)
+    def judged(self, tenant: str, request_id: str, target: str, judgement: Judgement) -> None:
+        """A judgement of an answer that `target` gave: recorded, and folded into the target's quality."""
+        figures = self._figures.get(target)
         if figures is not None:
-            figures.judged(judgement.score, self._specs[judgement.target].quality_default)
-        self._events.emit(quality_record(self._clock.now_s(), judgement))
+            figures.judged(judgement.score, self._specs[target].quality_default)
+        self._events.emit(quality_record(self._clock.now_s(), tenant, request_id, target, judgement))
 
     def reported(self, tenant: str, request_id: str, attempt: Attempt) -> None:
         """What a device says of a plan it ran for itself; its latency teaches the target's estimates."""

@@ -38,7 +38,7 @@ class Pipeline:
         self._context, self._router = ContextAgent(), RouterAgent()
         self._resource, self._cache, self._monitor, self._executor = resource, cache, monitor, executor
         self._now = clock.monotonic_s
-        self._specs = {view.spec.name: view.spec for view in resource.targets()}
+        self._specs = {spec.name: spec for spec in resource.specs()}
         embedders = [spec for spec in self._specs.values() if "embed" in spec.tasks]
         embedders.sort(key=lambda spec: (TIERS.index(spec.tier), spec.name))
         self._embedder = embedders[0].name if embedders else None

@@ -27,7 +27,9 @@ class Progress:
         return self.accepted.empty or spec.continues
 
     def take(self, spec: TargetSpec, chunk: Chunk) -> tuple[Opened | Handoff | Chunk, ...]:
-        """Accept one chunk; what the client is to be told, in order."""
+        """Accept one chunk; what the client is to be told, in order. Usage is told once, at the end."""
+        if chunk.usage is not None:
+            return ()
         events: tuple[Opened | Handoff | Chunk, ...] = (chunk,)
         if not self._opened:
             self._opened = True

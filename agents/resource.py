@@ -7,10 +7,10 @@ compiled table whole. A reading that is too old makes a target "unknown", never 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
-from router_core.errors import TargetError, ThrottledError
+from router_core.errors import NotFoundError, TargetError, ThrottledError
 from router_core.learning.estimates import Estimates
 from router_core.policy.document import Policy
 from router_core.ports import Clock, Reading
@@ -47,12 +47,35 @@ class _Watch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetView:
-    """One target as an operator sees it."""
+    """One target as an operator sees it; milliseconds, fractions, counts. None means not observed."""
 
-    spec: TargetSpec
-    state: TargetState
+    name: str
+    tier: str
+    kind: str
+    model: str
+    region: str | None
+    emulated: bool
+    health: str
+    breaker: str
+    draining: bool
+    throttled: bool
+    residency: str
     inflight: int
+    running: int
+    waiting: int
+    kv_usage: float
+    saturation: float
+    queue_ms: float
+    prefix_hit_rate: float
+    rtt_ms: float | None
+    ttft_ms: float | None
+    decode_ms: float | None
+    error_rate: float
+    quality_delta: float
     detail: str
+
+
+_SHOWN: Final = frozenset(f.name for f in fields(TargetState)) & frozenset(f.name for f in fields(TargetView))
 
 
 class ResourceAgent:
@@ -105,8 +128,11 @@ class ResourceAgent:
         watch.reading, watch.read_at = reading, now
 
     def drain(self, target: str, draining: bool) -> None:
-        """An operator takes a target out of, or back into, service. Raises KeyError for an unknown name."""
-        self._watches[target].draining = draining
+        """An operator takes a target out of, or back into, service. Raises `NotFoundError`."""
+        watch = self._watches.get(target)
+        if watch is None:
+            raise NotFoundError(f"no target is called {target}")
+        watch.draining = draining
         self._swap(self.table.policy)
 
     def refresh(self, policy: Policy, estimates: Mapping[str, Estimates]) -> None:
@@ -114,16 +140,27 @@ class ResourceAgent:
         self._estimates = estimates
         self._swap(policy)
 
+    def specs(self) -> tuple[TargetSpec, ...]:
+        """All targets as configured."""
+        return self._specs
+
     def targets(self) -> tuple[TargetView, ...]:
         """All targets with their state, ordered by name."""
-        return tuple(
-            TargetView(
-                spec=target.spec,
-                state=target.state,
-                inflight=self._inflight.get(i, 0),
-                detail=self._detail(target.spec.name),
-            )
-            for i, target in enumerate(self.table.targets)
+        return tuple(self._view(i, target) for i, target in enumerate(self.table.targets))
+
+    def _view(self, i: int, target: Target) -> TargetView:
+        spec, state = target.spec, target.state
+        return TargetView(
+            name=spec.name,
+            tier=spec.tier,
+            kind=spec.kind,
+            model=spec.model,
+            region=spec.region,
+            emulated=spec.emulated,
+            draining=state.health == "draining",
+            inflight=self._inflight.get(i, 0),
+            detail=self._detail(spec.name),
+            **{name: getattr(state, name) for name in _SHOWN},
         )
 
     def _observe(self, target: str, outcome: str, error: TargetError | None) -> None:
@@ -183,6 +220,8 @@ class ResourceAgent:
             return replace(state, health="unknown")
         if not reading.up:
             return replace(state, health="down")
+        if reading.models and spec.model not in reading.models:
+            return replace(state, health="down", residency="cold")
         return _with_load(replace(state, health="up"), reading, watch.drain_per_s)
 
 

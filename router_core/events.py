@@ -92,9 +92,7 @@ def outcome_record(
     }
 
 
-def report_record(
-    time_s: float, tenant: str, request_id: str, tier: str, attempt: Attempt
-) -> dict[str, Any]:
+def report_record(time_s: float, tenant: str, request_id: str, tier: str, attempt: Attempt) -> dict[str, Any]:
     """The outcome of a plan that a device ran for itself, as the device tells it."""
     return {
         "kind": "outcome",
@@ -125,23 +123,22 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
 class Judgement:
     """How good an answer was: `source` judge | feedback | check, `score` in [0, 1]. Comments stay out of records."""
 
-    tenant: str
-    request_id: str
-    target: str
     source: str
     score: float
     comment_length: int = 0
 
 
-def quality_record(time_s: float, judgement: Judgement) -> dict[str, Any]:
-    """A judgement of an answer."""
+def quality_record(
+    time_s: float, tenant: str, request_id: str, target: str, judgement: Judgement
+) -> dict[str, Any]:
+    """A judgement of an answer that `target` gave."""
     return {
         "kind": "quality",
         "schema": SCHEMA,
         "time": time_s,
-        "request_id": judgement.request_id,
-        "tenant": judgement.tenant,
-        "target": judgement.target,
+        "request_id": request_id,
+        "tenant": tenant,
+        "target": target,
         "source": judgement.source,
         "score": judgement.score,
         "comment_length": judgement.comment_length,

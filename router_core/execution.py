@@ -134,3 +134,14 @@ class Execution:
     energy_j: float
     execution_ms: float
     handoff: Handoff | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceOutcome:
+    """What a device reports after running a plan. `status` completed | failed | cancelled; `quality` in [0, 1]."""
+
+    status: str
+    output_tokens: int | None = None
+    latency_ms: float | None = None
+    quality: float | None = None
+    error: str | None = None

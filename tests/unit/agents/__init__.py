@@ -1,0 +1,1 @@
+"""The agents on their one path, over fakes."""

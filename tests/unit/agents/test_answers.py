@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import pytest
 
-from agents.assembly import DeviceOutcome
 from router_core.errors import (
     AllTargetsFailedError,
     DeadlineError,
@@ -18,7 +17,7 @@ from router_core.errors import (
     ThrottledError,
     UnavailableError,
 )
-from router_core.events import Judgement
+from router_core.execution import DeviceOutcome
 from router_core.inference import Caller, Device, EmbedRequest, Params, Preferences, Privacy
 from router_core.routing.replay import replay, same
 from tests.fakes import text_answer
@@ -240,9 +239,7 @@ async def test_feedback_moves_the_expected_quality() -> None:
     router = house.build()
     before = router.explain(ask()).decision.scores["mec/a"]
     for _ in range(30):
-        await router.feedback(
-            Judgement(tenant="acme", request_id="r", target="mec/a", source="feedback", score=0.0)
-        )
+        await router.feedback("acme", "r", "mec/a", 0.0)
     await router.outcome(
         "acme", "r", "device/intent", DeviceOutcome(status="completed", latency_ms=5, quality=1.0)
     )
