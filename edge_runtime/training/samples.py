@@ -42,7 +42,7 @@ class Mix:
     split: Split = "train"
     use_new: bool = False
     random_share: float = 0.45
-    none_share: float = 0.2
+    none_share: float = 0.24
     pair_share: float = 0.08
     noise: NoiseRates = field(default_factory=NoiseRates)
 
