@@ -16,7 +16,8 @@ from router_core.signals.health import health_in, health_terms
 from router_core.signals.language import detect_language, language_in
 from router_core.signals.modality import modalities
 from router_core.signals.reading import read
-from router_core.signals.request_class import ClassFacts, ClassRules, request_class, safety_cues, safety_in
+from router_core.signals.request_class import ClassFacts, ClassRules, request_class
+from router_core.signals.safety import safety_cues, safety_in
 from router_core.signals.sensitivity import kinds_of, level_for, level_for_kinds, pii_in, scan
 from router_core.signals.spans import PiiSpan
 from router_core.signals.task import infer_task, task_in

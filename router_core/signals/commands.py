@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Final
+
+from router_core.signals.triggers import word_set
 
 MAX_WORDS: Final = 18
 _MAX_CHARS: Final = 160
@@ -20,12 +23,14 @@ _POLITE: Final = re.compile(
     r"(?:(?:hey|ok|okay|hi|hello|yo) (?:assistant|computer|house|car|tierwise|buddy|there)? ?|(?:please|kindly|now|just|quickly) "
     r"|(?:can|could|would|will) you (?:please )?|i (?:want|need) you to |i d like (?:you )?to |i would like (?:you )?to |let s ){1,3}"
 )
-_PROSE: Final = frozenset(
-    "essay write why story poem explain explanation code function python javascript script joke lyrics advocate ceo homework "
-    "paragraph article blog email letter report summarize summarise summary translate recipe compare describe imagine pretend "
-    "character novel chapter argument philosophy theory history meaning difference idea ideas strategy plan example examples "
-    "someone people society class algorithm program regex sql api html css json".split()
+_PROSE: Final = word_set(
+    "essay write why story poem explain explanation code function python javascript script joke lyrics advocate ceo",
+    "homework paragraph article blog email letter report summarize summarise summary translate recipe compare describe",
+    "imagine pretend character novel chapter argument philosophy theory history meaning difference idea ideas strategy",
+    "plan example examples someone people society class algorithm program regex sql api html css json mean means tone",
+    "dialogue sentence style verse quote synonym word words app apps website browser software linux ubuntu excel docker",
 )
+_ASKING: Final = word_set("what how why which who whom whose whether")
 
 _ROOM: Final = (
     r"(?:(?:the|my|all|all the|every|both|our|her|his|that|this|these|those) )?"
@@ -48,28 +53,29 @@ _NUMBER: Final = (
     r"|twenty five|forty five|a hundred)"
 )
 _MEASURE: Final = (
-    r"(?:k?m|cm|mm|miles?|kilomet(?:er|re)s?|met(?:er|re)s?|feet|foot|ft|inch(?:es)?|yards?|kg|kgs|kilos?|kilograms?|grams?|g|lbs?|pounds?"
+    r"(?:k?m|cm|mm|miles?|(?:kilo|centi|milli)met(?:er|re)s?|met(?:er|re)s?|feet|foot|ft|inch(?:es)?|yards?|kg|kgs|kilos?|kilograms?|grams?|g|lbs?|pounds?"
     r"|ounces?|oz|stones?|lit(?:er|re)s?|l|ml|millilit(?:er|re)s?|gallons?|cups?|pints?|quarts?|tablespoons?|tbsp|teaspoons?|tsp|celsius|fahrenheit|c|f|kelvin"
     r"|degrees(?: celsius| fahrenheit| c| f)?|seconds?|minutes?|hours?|days?|weeks?|mph|kmh|km h|kph|knots|bytes?|kb|mb|gb|tb"
     r"|dollars?|euros?|usd|eur|gbp|yen|acres?|hectares?)"
 )
 
 
-def _any(*patterns: str) -> re.Pattern[str]:
-    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
+def _any(*patterns: str) -> str:
+    return "|".join(f"(?:{pattern})" for pattern in patterns)
 
 
 _TIMER: Final = (
     r"(?:an? |the |my |another |new |me )?(?:[a-z0-9]{1,12} ){0,4}?(?:timer|alarm|alarms|reminder|countdown|stopwatch)\b"
     + _TAIL
 )
-_COVERS: Final = r"(?:blinds?|shades?|shutters?|curtains?|drapes|garage|garage door|doors?|gate|windows?|sunroof|trunk|tailgate|valve|vent|awning|cover|covers|fuel cap|hood)"
+_COVERS: Final = r"(?:blinds?|shades?|shutters?|curtains?|drapes|garage|garage door|doors?|gate|windows?|car|car doors?|sunroof|trunk|tailgate|valve|vent|awning|cover|covers|fuel cap|hood)"
 _SET: Final = _any(
     _TIMER,
     _ROOM
     + r"(?:lights?|lamps?|thermostat|temperature|heating|heat|ac|air con|fan|fan speed|volume|brightness|oven|cruise control|speed|blinds?|shades?"
-    r"|humidity|pressure|mode|conveyor(?: belt| speed)?|pump(?: speed)?|motor(?: speed)?|setpoint|media volume|ringer|screen brightness|radio|scene|color|colour)"
+    r"|humidity|pressure|conveyor(?: belt| speed)?|pump(?: speed)?|motor(?: speed)?|setpoint|media volume|ringer|screen brightness|radio|color|colour)"
     r"(?: (?:speed|level|mode|color|colour|temperature|brightness|volume))? (?:to|at|on|as|for|up|down) .{1,40}$",
+    r"[a-z0-9 ]{2,40} to (?:the |my |our )?(?:shopping|grocery|to do|todo) list$",
     r"(?:up )?(?:a |an )?(?:meeting|appointment|calendar event) (?:for|at|on|with) .{1,60}$",
 )
 _OPENED: Final = _any(_ROOM + _COVERS + _TAIL)
@@ -86,13 +92,13 @@ _PLAYED: Final = _any(
     r"[a-z0-9 ]{2,40} (?:by [a-z0-9 ]{2,30}|on (?:spotify|youtube|the (?:speaker|tv|radio|kitchen speaker|stereo)|apple music)|in the [a-z ]{3,16})$",
     r"(?:next|previous|it|that|this)(?: (?:again|song|track|one))?$",
 )
-_PLACE: Final = r"(?:to |me to |me back |us to |back )?(?:the |my )?[a-z0-9][a-z0-9 ]{1,50}$"
+_PLACE: Final = r"(?:home|back|(?:me |us )?(?:back )?(?:to|home) (?:the |my )?[a-z0-9][a-z0-9 ]{1,50})$"
 _PERSON: Final = r"(?:my )?[a-z]{2,14}(?: [a-z]{2,14}){0,2}"
 _CALLED: Final = _any(
     r"(?:my |the |our )?(?:mom|mum|mother|dad|father|wife|husband|sister|brother|boss|office|doctor|dentist|son|daughter|grandma|grandpa|school|work|home"
     r"|police|ambulance|emergency|emergency services|911|112|voicemail|plumber|landlord|pharmacy|hospital|bank|nurse|uncle|aunt|neighbor|neighbour"
     r"|partner|friend|supervisor|reception|security|mechanic|insurance)(?: s)?(?: [a-z]{2,14})?(?: (?:on|at|now|back|please|mobile|cell|office|again)\b.{0,20})?$",
-    r"(?!me\b|it\b|you\b|this\b|that\b|a\b|an\b|us\b|him\b|her\b|them\b|for\b|into\b|off\b|out\b|upon\b)(?:back )?[a-z]{2,14}(?: [a-z]{2,14})?"
+    r"(?!me\b|it\b|you\b|this\b|that\b|a\b|an\b|us\b|him\b|her\b|them\b|for\b|back\b|into\b|off\b|out\b|upon\b)(?:back )?[a-z]{2,14}(?: [a-z]{2,14})?"
     r"(?: (?:on (?:speaker|his|her|their|mobile|the|my|work|cell)[a-z ]{0,16}|back|now|please|again|mobile|at (?:home|work|the office)))?$",
     r"(?:\+?[0-9][0-9 ]{2,18})$",
 )
@@ -106,7 +112,12 @@ _NOTIFIED: Final = _any(
     + r" (?:that|saying|to say|i m|i am|i ll|i will|we re|we are|on my way|happy|good|about the|when)\b.{0,90}$"
 )
 _REMIND: Final = _any(
-    r"(?:me|us) (?:to|about|that|in|at|on|tomorrow|tonight|every|of|when|later|next|not) .{1,90}$"
+    r"(?:me|us) (?:to|about|that|in|at|on|tomorrow|tonight|every|when|later|next|not) .{1,90}$"
+)
+_THING: Final = (
+    r"(?:the |my |our )?(?:[a-z]{2,12} )?(?:room|kitchen|bedroom|bathroom|garage|office|basement|attic|house|home|hall|car|engine|oven|fridge|freezer|pool"
+    r"|boiler|pump|tank|line|machine|conveyor|thermostat|battery|phone|watch|tablet|sensor|compressor|turbine|motor|valve|press|vacuum|washer|dryer|tv)"
+    r"(?: (?:[0-9]+|a|b|c))?(?: (?:right )?now)?$"
 )
 _WEATHER: Final = (
     r"(?:the )?(?:weather|forecast|temperature (?:outside|today|tomorrow|in|right now)|air quality|humidity|wind speed|uv index|chance of rain)"
@@ -123,7 +134,9 @@ _WHAT: Final = _any(
     r"(?:s|is) (?:the )?(?:time|date|day)(?: (?:is it|now|today|tomorrow|in|right)\b.{0,24})?$",
     r"(?:time|day|date) is it(?: .{0,24})?$",
     r"(?:s|is) (?:the |my )?(?:status|state|battery|battery level|charge|fuel level|tire pressure|tyre pressure|oil level|range|speed|signal strength|storage|volume"
-    r"|pressure|temperature|humidity|setpoint|power consumption|heart rate)(?: (?:of|in|on|at|for|inside|level|status|left|remaining|now|right)\b.{0,40})?$",
+    r"|pressure|temperature|humidity|setpoint|power consumption|heart rate)(?: (?:inside|left|remaining|now|right now|today))?$",
+    r"(?:s|is) (?:the |my )?(?:[a-z]{2,12} )?(?:status|state|level|speed|pressure|temperature|humidity|setpoint|consumption|volume)"
+    r" (?:of|in|on|at|for|inside) " + _THING,
     r"(?:s|is) " + _NUMBER + r" (?:[a-z]{1,8} )?" + _MEASURE + r" (?:in|to|into) " + _MEASURE + "$",
     r"s (?:on )?(?:my )?(?:calendar|schedule|next (?:meeting|appointment|alarm))(?: .{0,24})?$",
 )
@@ -133,8 +146,8 @@ _HOW: Final = _any(
     r"many " + _MEASURE + r" (?:are )?(?:there )?(?:in|is|are|make) " + _NUMBER + " " + _MEASURE + "$",
     r"(?:much|many) " + _MEASURE + r" (?:is|are) " + _NUMBER + " " + _MEASURE + "$",
     r"much (?:battery|charge|fuel|gas|storage|time|range|power) (?:do i have|is|does|s|remains|is there)(?: .{0,30})?$",
-    r"(?:long|much time) (?:is )?(?:left|remaining|until my)\b.{0,30}$",
-    r"far (?:is|can i drive|to) .{2,30}$",
+    r"(?:long|much time) (?:is )?(?:left|remaining|until)(?: (?:on |in |for |until )?(?:the |my )[a-z ]{2,24})?$",
+    r"far (?:is (?:it to )?|to )(?:the |my )?(?:nearest|next|closest|home|work|airport|office)\b.{0,30}$",
 )
 _STATE: Final = _any(
     _ASKED_STATE,
@@ -153,6 +166,7 @@ _STARTED: Final = _any(
 _ON_OFF: Final = (
     r"(?:on|off) " + _ROOM + _SWITCHED + _TAIL,
     _ROOM + _SWITCHED + r" (?:on|off|up|down)" + _TAIL,
+    r"(?:the |my )?(?:volume|brightness|temperature|thermostat) (?:up|down|off|on)" + _TAIL,
     r"(?:up|down) "
     + _ROOM
     + r"(?:volume|brightness|heat|heating|temperature|thermostat|music|tv|radio|ac|lights?|fan|it|speed)"
@@ -174,7 +188,7 @@ _CLEANED: Final = _any(
     + _TAIL
 )
 
-_BY_VERB: Final[Mapping[str, re.Pattern[str]]] = {
+_BY_VERB: Final[Mapping[str, str]] = {
     **dict.fromkeys(("turn", "switch", "put"), _any(*_ON_OFF)),
     **dict.fromkeys(("set", "create", "add", "make"), _SET),
     **dict.fromkeys(
@@ -211,7 +225,8 @@ _BY_VERB: Final[Mapping[str, re.Pattern[str]]] = {
     **dict.fromkeys(("text", "message"), _NOTIFIED),
     "send": _MESSAGED,
     "remind": _REMIND,
-    **dict.fromkeys(("navigate", "drive"), _any(_PLACE)),
+    "navigate": _any(_PLACE),
+    "drive": _any(r"(?:me |us )(?:to |back to |home)" + r"(?:the |my )?[a-z0-9 ]{0,40}$", "home$"),
     "directions": _any("to .{2,50}$"),
     "take": _any(
         r"me (?:to|home|back) ?(?:the |my )?[a-z0-9 ]{0,30}$",
@@ -258,5 +273,13 @@ def is_command(words: list[str], turns: int) -> bool:
     if polite:
         sentence = sentence[polite.end() :]
     verb, _, rest = sentence.partition(" ")
+    if verb not in _ASKING and not _ASKING.isdisjoint(rest.split()):
+        return False
     pattern = _BY_VERB.get(verb)
-    return pattern is not None and pattern.match(rest) is not None
+    return pattern is not None and _compiled(pattern).match(rest) is not None
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Compiled when its verb is first used: all of them at import would cost every start 25 ms."""
+    return re.compile(pattern)

@@ -12,6 +12,7 @@ from math import exp
 from typing import Final
 
 from router_core.signals.reading import PUNCTUATION, Reading, read, window
+from router_core.signals.triggers import word_set
 
 _DEEP: Final = (
     "prove proof theorem lemma derive derivation integral derivative differential eigenvalue eigenvector polynomial "
@@ -56,8 +57,8 @@ _TOOLS_WEIGHT: Final = 0.08
 _LONG_ANSWER_TOKENS: Final = 4096
 _LONG_ANSWER_WEIGHT: Final = 0.12
 
-_CODE_WORDS: Final = frozenset(
-    "def class import return include select traceback const var void public static function int string elif lambda".split()
+_CODE_WORDS: Final = word_set(
+    "def class import return include select traceback const var void public static function int string elif lambda"
 )
 _CODE_SIGNS: Final = ("(", "{", ";", "=")
 _MATHS: Final = ("\\frac", "\\int", "\\sum", "\\sqrt", "\\begin{", "$$", "\\(", "\\[")

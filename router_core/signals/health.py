@@ -13,14 +13,14 @@ from router_core.signals import triggers
 from router_core.signals.reading import Reading, read
 
 _TERMS: Final = re.compile(
-    r"\b(?:patients?(?=\W+(?:id|name|no|number|with|was|is|has|had|presents?|presented|record|reports?|reported|s\b|in\b|on\b"
+    r"\b(?:(?<!\bbe )patients?(?=\W{1,4}+(?:id|name|no|number|with|was|is|has|had|presents?|presented|record|reports?|reported|s\b|in\b|on\b"
     r"|complain|age|[0-9]))|(?:the|a|an|our|my|this|female|male|old|icu) patients?\b|patient:"
     r"|diagnos(?:is|ed|es|e|tics?)\b|heart rate|blood (?:pressure|sugar|sample|test)|prescri(?:bed|ption|be)|symptoms?\b"
     r"|medications?\b|hospitali[sz]ed|hospital\b|clinical (?:notes?|trial|findings?)|surgery\b|chemotherapy|hiv\b"
     r"|cancer\b|diabet(?:es|ic)|insulin\b|spo2|ecg\b|[0-9] ?mg (?:daily|twice|of|per|every|once|bid|tid))"
 )
 _TECHNICAL: Final = re.compile(
-    r"\bdiagnos\w+ (?:the |a |an |this |my )?(?:bug|error|network|server|code|issue|problem|crash)"
+    r"\bdiagnos\w{1,8}+ (?:the |a |an |this |my )?(?:bug|error|network|server|code|issue|problem|crash)"
 )
 
 

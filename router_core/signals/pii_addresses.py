@@ -52,8 +52,13 @@ def find_addresses(reading: Reading, digits: int) -> Iterator[PiiSpan]:
         yield from _emails(plain)
     if ":" in plain or "-" in plain:
         yield from _hardware(plain)
-    if digits > 3 and b"0.0" in shape and plain.count(".") > 1:
-        yield from _dotted(reading)
+    if digits > 3 and b"0.0" in shape:
+        if plain.count(".") > 2:
+            yield from _hosts(reading)
+        if shape.count(b"0.000") > 1:
+            yield from _pairs(reading)
+        if not reading.hits.isdisjoint(triggers.PLACE):
+            yield from _labelled(reading.lower)
 
 
 def _emails(plain: str) -> Iterator[PiiSpan]:
@@ -99,21 +104,24 @@ def _is_ipv6(plain: str, match: re.Match[str]) -> bool:
     return not (address.is_loopback or address.is_unspecified)
 
 
-def _dotted(reading: Reading) -> Iterator[PiiSpan]:
+def _hosts(reading: Reading) -> Iterator[PiiSpan]:
     plain = reading.plain
-    if plain.count(".") > 2 and reading.shape.count(b"0.0") > 1:
-        for match in _IPV4_REST.finditer(plain):
-            head = _IPV4_HEAD.search(plain, max(0, match.start() - 4), match.start())
-            if head and _is_ipv4(reading.lower, head.start(), match.end()):
-                yield at("ip_address", (head.start(), match.end()))
-    if reading.shape.count(b"0.000") > 1:
-        for match in _PAIR.finditer(plain):
-            if _is_place(reading, match):
-                yield at("geo_coordinates", match.span())
-    if not reading.hits.isdisjoint(triggers.PLACE):
-        for match in _LABELLED.finditer(reading.lower):
-            if _on_globe(match[1], match[2]):
-                yield at("geo_coordinates", match.span())
+    for match in _IPV4_REST.finditer(plain):
+        head = _IPV4_HEAD.search(plain, max(0, match.start() - 4), match.start())
+        if head and _is_ipv4(reading.lower, head.start(), match.end()):
+            yield at("ip_address", (head.start(), match.end()))
+
+
+def _pairs(reading: Reading) -> Iterator[PiiSpan]:
+    for match in _PAIR.finditer(reading.plain):
+        if _is_place(reading, match):
+            yield at("geo_coordinates", match.span())
+
+
+def _labelled(lower: str) -> Iterator[PiiSpan]:
+    for match in _LABELLED.finditer(lower):
+        if _on_globe(match[1], match[2]):
+            yield at("geo_coordinates", match.span())
 
 
 def _is_ipv4(lower: str, start: int, end: int) -> bool:

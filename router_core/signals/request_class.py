@@ -6,23 +6,12 @@ capacity. What counts as what is the operator's, so every threshold comes in as 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from router_core.signals import triggers
-from router_core.signals.reading import Reading, read
-
 RequestClass = Literal["simple", "complex", "critical", "batch"]
 REQUEST_CLASSES: Final = ("simple", "complex", "critical", "batch")
-
-_CUES: Final = re.compile(
-    r"\b(?:emergency (?:brak\w{1,4}|stop|shutdown|call)|brak(?:e|es|ing)|collision|obstacle|pedestrian|airbag|emergency"
-    r"|(?:alarm|alert) (?:from|on|at|triggered|raised|active|sounding)|(?:fire|smoke|gas|pressure|intrusion|temperature) alarm"
-    r"|patient|cardiac|arrhythmia|spo2|seizure|overheat(?:s|ed|ing)?|(?:gas|coolant|chemical|fuel|oil) leak|smoke|shutdown"
-    r"|intrusion|heart rate)\b"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,13 +84,3 @@ def _is_batch(facts: ClassFacts, rules: ClassRules) -> bool:
     if facts.deadline_ms is not None:
         return False
     return facts.asynchronous or (facts.tokens >= rules.batch_tokens and not facts.stream)
-
-
-def safety_cues(text: str) -> bool:
-    """True if the text speaks of immediate danger: braking, collision, alarms, a patient's state. English."""
-    return safety_in(read(text))
-
-
-def safety_in(reading: Reading) -> bool:
-    """As `safety_cues`, for a text that is already prepared."""
-    return not reading.hits.isdisjoint(triggers.SAFETY) and _CUES.search(reading.lower) is not None

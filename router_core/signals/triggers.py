@@ -10,43 +10,44 @@ from __future__ import annotations
 from typing import Final
 
 
-def _words(*spellings: str) -> frozenset[str]:
+def word_set(*spellings: str) -> frozenset[str]:
+    """The blank-separated words of all arguments."""
     return frozenset(word for spelling in spellings for word in spelling.split())
 
 
-GUARD: Final = _words(
+GUARD: Final = word_set(
     "ignore disregard forget override prompt prompts instructions jailbreak jailbroken anything mode restrictions",
     "unfiltered unrestricted filters rules limits censorship filter evil dan ethics im endoftext eot header system inst",
     "sys bypass circumvent evade guardrails moderation safety webhook http https",
 )
-HEALTH: Final = _words(
+HEALTH: Final = word_set(
     "patient patients diagnosis diagnosed diagnoses diagnose diagnostic diagnostics heart blood prescribed prescription",
     "prescribe symptom symptoms medication medications hospital hospitalized hospitalised clinical surgery chemotherapy",
     "hiv cancer diabetes diabetic insulin spo2 ecg mg",
 )
-SAFETY: Final = _words(
+SAFETY: Final = word_set(
     "brake brakes braking collision obstacle pedestrian airbag emergency alarm alert patient cardiac arrhythmia spo2",
     "seizure overheat overheats overheated overheating leak smoke shutdown intrusion heart",
 )
-TASK: Final = _words(
+TASK: Final = word_set(
     "summarize summarise summary summarizing tldr tl sum condense gist points classify categorize categorise category",
     "class label sentiment spam positive toxic phishing extract pull mentioned appear list find get embed embedding",
     "embeddings",
 )
-SECRET: Final = _words(
+SECRET: Final = word_set(
     "password passwd passphrase passwort passcode pwd contraseña secret token key apikey secretkey accesskey accountkey",
     "accesstoken",
 )
-BIRTH: Final = _words(
+BIRTH: Final = word_set(
     "birth birthday birthdate born dob d geboren geburtsdatum geburtstag naissance né née nacimiento nacido nacida nascita",
     "nato nata",
 )
-RECORD: Final = _words("mrn medical patient chart hospital nhs")
-PASSPORT: Final = _words(
+RECORD: Final = word_set("mrn medical patient chart hospital nhs")
+PASSPORT: Final = word_set(
     "passport reisepass reisepassnummer passeport pasaporte passaporto paspoort paspoortnummer passportnumber"
 )
-SOCIAL: Final = _words("ssn social")
-CITIZEN: Final = _words("bsn burgerservicenummer sofinummer sofi")
-PLACE: Final = _words("lat latitude")
+SOCIAL: Final = word_set("ssn social")
+CITIZEN: Final = word_set("bsn burgerservicenummer sofinummer sofi")
+PLACE: Final = word_set("lat latitude")
 
 ALL: Final = GUARD | HEALTH | SAFETY | TASK | SECRET | BIRTH | RECORD | PASSPORT | SOCIAL | CITIZEN | PLACE
