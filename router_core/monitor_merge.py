@@ -59,7 +59,7 @@ def from_record(record: Mapping[str, Any]) -> MonitorSnapshot:
             events_dropped=int(record["events_dropped"]),
             targets=tuple(TargetNumbers(**target) for target in record.get("targets", ())),
         )
-    except (KeyError, TypeError, AttributeError, OverflowError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError, ValueError) as error:
         raise ValueError(f"not a monitor snapshot: {type(error).__name__}") from error
 
 
@@ -118,5 +118,5 @@ def _pairs(rows: Iterable[Any], number: type[Any]) -> dict[tuple[str, str], Any]
 def _histogram(record: Any) -> Histogram:
     counts, total_s = record
     if len(counts) != len(SECONDS_BUCKETS) + 1:
-        raise ValueError("not a monitor snapshot: other histogram buckets")
+        raise ValueError("other histogram buckets")
     return Histogram(counts=tuple(int(count) for count in counts), total_s=float(total_s))
