@@ -1,0 +1,198 @@
+"""The outermost layer: every request passes this gate, whatever handles it inside.
+
+It names the request, knows the caller, refuses work while stopping, sends the few busy paths to their handlers by one
+dictionary lookup, and leaves the rest to FastAPI. Permission is decided here on `scope["path"]` alone, the same string
+that routes, so no `Host` header or odd URL can make the two disagree.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.http import answers
+from gateway.http.auth import KeyRing
+from gateway.http.exchange import Exchange
+from gateway.http.faults import note
+from gateway.http.problems import encoded, problem_of
+from gateway.http.refusals import ClientLeftError, DrainingError, MethodError
+from router_core.errors import AllTargetsFailedError, DeadlineError, ForbiddenError, TierwiseError
+
+Handler = Callable[[Exchange], Awaitable[None]]
+
+OPEN: Final = frozenset(
+    (
+        "/health/liveness",
+        "/health/liveliness",
+        "/health/readiness",
+        "/openapi.json",
+        "/docs",
+        "/docs/oauth2-redirect",
+    )
+)
+_LOOPBACK: Final = frozenset(("127.0.0.1", "::1"))
+_LOG: Final = logging.getLogger("tierwise.http")
+_POLL_S: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class HotRoute:
+    """A path with one method and a handler that takes the exchange."""
+
+    method: str
+    handler: Handler
+
+
+class Gateway:
+    """The ASGI application. `policy_label` names the policy in force for the headers of errors;
+    `tiers` gives the tier of each target."""
+
+    def __init__(
+        self,
+        inside: ASGIApp,
+        keys: KeyRing,
+        routes: Mapping[str, HotRoute],
+        prefixes: Mapping[str, Handler],
+        policy_label: Callable[[], str],
+        tiers: Mapping[str, str],
+    ) -> None:
+        self._inside = inside
+        self._keys = keys
+        self._routes = dict(routes)
+        self._prefixes = tuple(prefixes.items())
+        self._policy_label = policy_label
+        self._tiers = tiers
+        self._unfinished: Callable[[], int] = lambda: 0
+        self.inflight = 0
+        self.draining = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._http(Exchange(scope, receive, send, new_request_id()), receive, send)
+        elif scope["type"] == "lifespan":
+            await self._inside(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008})
+
+    # ---- stopping ----------------------------------------------------------------------------------------------------
+
+    def also_wait_for(self, unfinished: Callable[[], int]) -> None:
+        """Work that is not tied to an open request but must end before the process does."""
+        self._unfinished = unfinished
+
+    def begin_drain(self) -> None:
+        """From now on new work is refused with 503, and readiness says so; what runs goes on."""
+        self.draining = True
+
+    async def drained(self, within_s: float) -> bool:
+        """Waits until nothing is in flight; False when `within_s` passed first."""
+        deadline = time.monotonic() + within_s
+        while self.inflight or self._unfinished():
+            if time.monotonic() >= deadline:
+                return False
+            await asyncio.sleep(_POLL_S)
+        return True
+
+    # ---- serving -----------------------------------------------------------------------------------------------------
+
+    async def _http(self, exchange: Exchange, receive: Receive, send: Send) -> None:
+        self.inflight += 1
+        try:
+            handler = self._handler(exchange)
+            if handler is not None:
+                await handler(exchange)
+            else:
+                exchange.scope["tierwise.request_id"] = exchange.request_id
+                await self._inside(exchange.scope, receive, _named(exchange, send))
+        except TierwiseError as error:
+            await self._refuse(exchange, error)
+        except ClientLeftError:
+            pass
+        except asyncio.CancelledError:
+            if not exchange.absorbs_cancellation():
+                raise
+        except Exception as error:
+            note(_LOG, error, exchange.request_id)
+            await self._refuse(exchange, error)
+        finally:
+            self.inflight -= 1
+            exchange.end()
+
+    def _handler(self, exchange: Exchange) -> Handler | None:
+        """Who answers; None for FastAPI. Raises when the caller may not pass."""
+        path = exchange.path
+        if path in OPEN:
+            return None
+        if path == "/metrics" and _is_local(exchange.scope):
+            return None
+        exchange.caller = self._keys.caller(exchange.headers.get(b"authorization"))
+        route = self._routes.get(path)
+        if route is not None:
+            if exchange.method != route.method:
+                raise MethodError(route.method)
+            return self._admitted(route.handler)
+        if path == "/metrics" or path.startswith("/admin"):
+            if exchange.caller.role != "admin":
+                raise ForbiddenError("this path needs a key with the admin role")
+            return None
+        return next((self._admitted(h) for prefix, h in self._prefixes if path.startswith(prefix)), None)
+
+    def _admitted(self, handler: Handler) -> Handler:
+        if self.draining:
+            raise DrainingError("this instance is stopping; try another")
+        return handler
+
+    async def _refuse(self, exchange: Exchange, error: Exception) -> None:
+        if exchange.started:
+            # A part of the answer is out. Returning without its end makes the server cut the connection, which is the
+            # only honest signal left.
+            return
+        problem = problem_of(error, openai=exchange.openai)
+        headers = problem.headers()
+        headers.append(answers.JSON_TYPE if exchange.openai else answers.PROBLEM_TYPE)
+        if exchange.caller is not None:
+            headers += self._known_headers(error)
+        if isinstance(error, DrainingError):
+            headers.append((b"connection", b"close"))
+        await exchange.reply(
+            problem.status, headers, encoded(problem, exchange.request_id, openai=exchange.openai)
+        )
+
+    def _known_headers(self, error: Exception) -> answers.Headers:
+        """What is known of the decision when an answer failed."""
+        known = [(b"x-tierwise-policy", answers.header_value(self._policy_label()))]
+        if isinstance(error, (AllTargetsFailedError, DeadlineError)) and error.attempts:
+            target = error.attempts[-1].target
+            known.append((b"x-tierwise-target", answers.header_value(target)))
+            known.append((b"x-tierwise-tier", answers.header_value(self._tiers.get(target, "unknown"))))
+        return known
+
+
+def new_request_id() -> str:
+    """`req_`, then 48 bits of milliseconds since the epoch, then 64 random bits: sortable, and not to be guessed."""
+    return f"req_{time.time_ns() // 1_000_000:012x}{os.urandom(8).hex()}"
+
+
+def _is_local(scope: Scope) -> bool:
+    client = scope.get("client")
+    return client is not None and client[0] in _LOOPBACK
+
+
+def _named(exchange: Exchange, send: Send) -> Send:
+    """`send` that adds the request id to what FastAPI answers."""
+
+    async def named(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            exchange.started = True
+            request_id = (b"x-tierwise-request-id", exchange.request_id.encode())
+            message = {**message, "headers": [*message.get("headers", ()), request_id]}
+        await send(message)
+
+    return named

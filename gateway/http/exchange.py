@@ -1,0 +1,231 @@
+"""One HTTP request and its answer, as the handlers see them.
+
+It exists so that handlers neither parse headers twice nor know ASGI messages, and so that a client that leaves stops
+the work: a watcher is started only for requests that take longer than `_WATCH_AFTER_S`, because most do not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+from starlette.types import Message, Receive, Scope, Send
+
+from gateway.http.refusals import ClientLeftError, MediaTypeError, SlowBodyError
+from router_core.errors import RequestError, TooLargeError
+from router_core.inference import Caller
+
+Headers = list[tuple[bytes, bytes]]
+
+_WATCH_AFTER_S: Final = 0.05
+_SMALL_UNREAD_BYTES: Final = 64 * 1024
+_JSON_TYPES: Final = (
+    b"application/json",
+    b"application/json; charset=utf-8",
+    b"application/json;charset=utf-8",
+)
+_WANTED: Final = frozenset(
+    (
+        b"authorization",
+        b"content-type",
+        b"content-length",
+        b"transfer-encoding",
+        b"idempotency-key",
+        b"cache-control",
+    )
+)
+
+
+class Exchange:
+    """Request in, answer out, for one request. Not shared between requests and not reused."""
+
+    __slots__ = ("_body_read", "_left", "_receive", "_send", "_timer", "_watcher", "caller", "headers",
+                 "method", "path", "request_id", "scope", "started")  # fmt: skip
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        self.scope: MutableMapping[str, Any] = scope
+        self.path: str = scope["path"]
+        self.method: str = scope["method"]
+        self.request_id = request_id
+        self.caller: Caller | None = None
+        self.started = False
+        self.headers: dict[bytes, bytes] = {}
+        for name, value in scope["headers"]:
+            if name in _WANTED:
+                # A second Authorization or Content-Length would let two readers see two requests.
+                self.headers[name] = value if name not in self.headers else b"\x00"
+        self._receive = receive
+        self._send = send
+        self._body_read = False
+        self._left = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._watcher: asyncio.Task[None] | None = None
+
+    @property
+    def no_store(self) -> bool:
+        """Whether the caller wants a fresh answer: `cache-control: no-cache` or `no-store`."""
+        wish = self.headers.get(b"cache-control")
+        return wish is not None and (b"no-cache" in wish or b"no-store" in wish)
+
+    @property
+    def openai(self) -> bool:
+        """Whether errors speak OpenAI's dialect here."""
+        return self.path.startswith("/v1/")
+
+    @property
+    def known(self) -> Caller:
+        """The authenticated caller; the gate sets it before any handler runs."""
+        assert self.caller is not None, "the gate lets nobody pass without a caller"  # noqa: S101 - an invariant
+        return self.caller
+
+    # ---- in ----------------------------------------------------------------------------------------------------------
+
+    async def read_json(self, limit: int, timeout_s: float) -> bytes:
+        """The whole body, at most `limit` bytes, arrived within `timeout_s`; then starts to watch for the client
+        leaving. Raises MediaTypeError, TooLargeError, SlowBodyError, ClientLeftError."""
+        kind = self.headers.get(b"content-type")
+        if kind is not None and kind not in _JSON_TYPES:
+            _check_media_type(kind)
+        if self._announced() > limit:
+            raise TooLargeError(f"the body is larger than {limit} bytes")
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(timeout_s, _cancel(asyncio.current_task()))
+        try:
+            body = await self._body(limit)
+        except asyncio.CancelledError:
+            if timer.when() > loop.time():
+                raise
+            _uncancel()
+            raise SlowBodyError(f"the body did not arrive within {timeout_s:g} s") from None
+        finally:
+            timer.cancel()
+        self._body_read = True
+        self._timer = loop.call_later(_WATCH_AFTER_S, self._watch, asyncio.current_task())
+        return body
+
+    def _announced(self) -> int:
+        length = self.headers.get(b"content-length", b"0")
+        if not (length.isascii() and length.isdigit()):
+            raise RequestError("content-length is not a number")
+        return int(length[:20])
+
+    async def _body(self, limit: int) -> bytes:
+        message = await self._next()
+        first: bytes = message.get("body", b"")
+        if not message.get("more_body", False) and len(first) <= limit:
+            return first
+        parts, size = [first], len(first)
+        while message.get("more_body", False) and size <= limit:
+            message = await self._next()
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+        if size > limit:
+            raise TooLargeError(f"the body is larger than {limit} bytes")
+        return b"".join(parts)
+
+    async def _next(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise ClientLeftError
+        return message
+
+    # ---- the client leaves -------------------------------------------------------------------------------------------
+
+    def _watch(self, worker: asyncio.Task[Any] | None) -> None:
+        self._timer = None
+        assert worker is not None, "a request is handled in a task"  # noqa: S101 - an invariant of ASGI servers
+        self._watcher = asyncio.get_running_loop().create_task(self._until_left(worker))
+
+    async def _until_left(self, worker: asyncio.Task[Any]) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._left = True
+        worker.cancel()
+
+    def absorbs_cancellation(self) -> bool:
+        """Called when the handler was cancelled: True when that was because the client left, and it ends there."""
+        if self._left:
+            _uncancel()
+        return self._left
+
+    def end(self) -> None:
+        """Stops watching for the client leaving."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+
+    # ---- out ---------------------------------------------------------------------------------------------------------
+
+    async def reply(self, status: int, headers: Headers, body: bytes) -> None:
+        """A whole answer. Adds the request id and the length, and closes the connection when much is unread."""
+        headers.append((b"x-tierwise-request-id", self.request_id.encode()))
+        if status != 204:
+            headers.append((b"content-length", b"%d" % len(body)))
+        if not self._body_read and self._much_unread():
+            headers.append((b"connection", b"close"))
+        self.started = True
+        self.end()  # the server reports a finished answer as a disconnect, too
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def replay(self, status: int, headers: Headers, body: bytes) -> None:
+        """An answer given before, under the id it was given with."""
+        self.end()
+        replayed = (b"idempotency-replayed", b"true")
+        length = (b"content-length", b"%d" % len(body))
+        head = {"type": "http.response.start", "status": status, "headers": [*headers, replayed, length]}
+        self.started = True
+        await self._send(head)
+        await self._send({"type": "http.response.body", "body": body})
+
+    def _much_unread(self) -> bool:
+        length = self.headers.get(b"content-length", b"0")
+        small = length.isdigit() and int(length[:20]) <= _SMALL_UNREAD_BYTES
+        return b"transfer-encoding" in self.headers or not small
+
+    async def start_stream(self, headers: Headers) -> None:
+        """The head of a stream of server-sent events."""
+        self.started = True
+        full = [*headers, *_STREAM_HEADERS, (b"x-tierwise-request-id", self.request_id.encode())]
+        await self._send({"type": "http.response.start", "status": 200, "headers": full})
+
+    async def write(self, part: bytes) -> None:
+        """A part of a stream. Waits when the client reads slower than we write."""
+        await self._send({"type": "http.response.body", "body": part, "more_body": True})
+
+    async def finish(self, part: bytes = b"") -> None:
+        """The last part of a stream."""
+        self.end()
+        await self._send({"type": "http.response.body", "body": part})
+
+
+_STREAM_HEADERS: Final = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    # A proxy that buffers would turn a stream into one late block.
+    (b"x-accel-buffering", b"no"),
+)
+
+
+def _check_media_type(kind: bytes) -> None:
+    """Accepts `application/json` with or without `charset=utf-8`, whatever the case and spacing."""
+    name, _, parameters = kind.lower().partition(b";")
+    if name.strip() != b"application/json":
+        raise MediaTypeError("send JSON with `content-type: application/json`")
+    for parameter in parameters.split(b";"):
+        key, _, value = parameter.strip().partition(b"=")
+        if key == b"charset" and value.strip(b'" ') not in (b"utf-8", b"utf8"):
+            raise MediaTypeError("JSON is UTF-8")
+
+
+def _cancel(task: asyncio.Task[Any] | None) -> Any:
+    """The running task's cancel; handlers always run in one."""
+    return (lambda: None) if task is None else task.cancel
+
+
+def _uncancel() -> None:
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()

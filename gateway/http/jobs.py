@@ -1,0 +1,93 @@
+"""Asynchronous requests: accepted at once, run by a bounded number of tasks, fetched by their id.
+
+They live in this process: a restart loses what waits, which the answer to a lost id (404) says honestly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.http.problems import problem_of
+from gateway.http.serving import Serving
+from router_core.errors import NoCapacityError
+from router_core.inference import InferenceRequest, InferenceResponse
+
+_KEPT: Final = 4_096
+
+
+@dataclass(slots=True, kw_only=True)
+class Job:
+    """`stage` CREATED | INFERENCE | COMPLETED | FAILED; `problem` says why it failed."""
+
+    request: InferenceRequest
+    stage: str = "CREATED"
+    problem: dict[str, Any] | None = None
+    response: InferenceResponse | None = None
+
+    def as_answer(self) -> dict[str, Any]:
+        """What is known before, or instead of, a finished answer."""
+        body: dict[str, Any] = {
+            "request_id": self.request.request_id,
+            "status": "failed" if self.stage == "FAILED" else "queued",
+            "stage": self.stage,
+        }
+        return body if self.problem is None else body | {"problem": self.problem}
+
+
+class Jobs:
+    """Starts tasks as they are needed and lets them end when nothing waits."""
+
+    def __init__(self, serving: Serving, *, running: int, waiting: int) -> None:
+        self._serving = serving
+        self._running = running
+        self._waiting = waiting
+        self._queue: deque[Job] = deque()
+        self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def submit(self, request: InferenceRequest) -> Job:
+        """Takes a request, or raises NoCapacityError when too many wait."""
+        if len(self._queue) >= self._waiting:
+            raise NoCapacityError(
+                "too many asynchronous requests are waiting", rejected={}, retry_after_s=5.0
+            )
+        job = Job(request=request)
+        self._jobs[request.request_id] = job
+        while len(self._jobs) > _KEPT + self._waiting:
+            self._jobs.popitem(last=False)
+        self._queue.append(job)
+        if len(self._tasks) < self._running:
+            task = asyncio.get_running_loop().create_task(self._work())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return job
+
+    def get(self, tenant: str, request_id: str) -> Job | None:
+        """None when it is unknown, gone, or another tenant's."""
+        job = self._jobs.get(request_id)
+        return job if job is not None and job.request.caller.tenant == tenant else None
+
+    @property
+    def unfinished(self) -> int:
+        return len(self._queue) + len(self._tasks)
+
+    async def stop(self) -> None:
+        """Cancels what runs; part of stopping the process."""
+        self._queue.clear()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _work(self) -> None:
+        while self._queue:
+            job = self._queue.popleft()
+            job.stage = "INFERENCE"
+            try:
+                job.response = await self._serving.answer(job.request)
+                job.stage = "COMPLETED"
+            except Exception as error:  # a job's failure is its answer, whatever it was
+                job.stage = "FAILED"
+                job.problem = problem_of(error).members(job.request.request_id)

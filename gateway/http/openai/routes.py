@@ -1,0 +1,23 @@
+"""Which handler serves which path under `/v1`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gateway.http.dependencies import AppDependencies
+from gateway.http.edge import Handler, HotRoute
+from gateway.http.openai import models
+from gateway.http.openai.chat import ChatCompletions
+from gateway.http.serving import Serving
+
+
+def openai_routes(
+    dependencies: AppDependencies, serving: Serving
+) -> tuple[Mapping[str, HotRoute], Mapping[str, Handler]]:
+    """Exact paths, and prefixes of paths that carry a name."""
+    names = models.ModelNames(dependencies.catalogue, dependencies.aliases, dependencies.started_s)
+    routes = {
+        "/v1/chat/completions": HotRoute("POST", ChatCompletions(dependencies, serving, names)),
+        "/v1/models": HotRoute("GET", names.list),
+    }
+    return routes, {models.PREFIX: names.one}

@@ -1,0 +1,117 @@
+"""Chat messages, tools and response formats in OpenAI's form, as every body of ours carries them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from gateway.http.wire.fields import Name
+
+FunctionName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+
+
+class ImageUrl(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """Only `data:` URLs: a server that fetches what a client names can be sent anywhere."""
+
+    url: str
+    detail: Literal["auto", "low", "high"] | None = None
+
+
+class InputAudio(Struct, forbid_unknown_fields=True, gc=False):
+    data: str
+    format: Literal["wav", "mp3"]
+
+
+class TextPart(Struct, tag_field="type", tag="text", omit_defaults=True, gc=False):
+    text: str
+
+
+class ImagePart(Struct, tag_field="type", tag="image_url", omit_defaults=True):
+    image_url: ImageUrl
+
+
+class AudioPart(Struct, tag_field="type", tag="input_audio", omit_defaults=True):
+    input_audio: InputAudio
+
+
+class CalledFunction(Struct, omit_defaults=True, gc=False):
+    name: FunctionName
+    arguments: str
+
+
+class ToolCall(Struct, omit_defaults=True):
+    id: Name
+    function: CalledFunction
+    type: Literal["function"] = "function"
+
+
+class Message(Struct, omit_defaults=True):
+    """One message. Fields OpenAI knows and tiers do not (`refusal`, `audio`, ...) are accepted and left out."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str | list[TextPart | ImagePart | AudioPart] | None = None
+    name: Annotated[str, Meta(max_length=64)] | None = None
+    tool_calls: Annotated[list[ToolCall], Meta(max_length=128)] | None = None
+    tool_call_id: Name | None = None
+
+
+class StrictMessage(Message, omit_defaults=True, forbid_unknown_fields=True):
+    """The same on our own paths, where an unknown field is a mistake worth naming."""
+
+
+class Function(Struct, omit_defaults=True):
+    """A tool's signature; `parameters` is a JSON schema of the caller's."""
+
+    name: FunctionName
+    description: Annotated[str, Meta(max_length=8192)] | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class Tool(Struct, omit_defaults=True):
+    function: Function
+    type: Literal["function"] = "function"
+
+
+class StrictFunction(Function, omit_defaults=True, forbid_unknown_fields=True):
+    """A tool's signature on our own paths."""
+
+
+class StrictTool(Struct, omit_defaults=True, forbid_unknown_fields=True):
+    function: StrictFunction
+    type: Literal["function"] = "function"
+
+
+class NamedFunction(Struct, gc=False):
+    name: FunctionName
+
+
+class NamedTool(Struct):
+    function: NamedFunction
+    type: Literal["function"] = "function"
+
+
+ToolChoice = Literal["none", "auto", "required"] | NamedTool
+
+
+class TextFormat(Struct, tag_field="type", tag="text", forbid_unknown_fields=True, gc=False):
+    pass
+
+
+class JsonFormat(Struct, tag_field="type", tag="json_object", forbid_unknown_fields=True, gc=False):
+    pass
+
+
+class JsonSchema(Struct, omit_defaults=True, forbid_unknown_fields=True):
+    name: FunctionName
+    schema: dict[str, Any] | None = None
+    description: Annotated[str, Meta(max_length=8192)] | None = None
+    strict: bool | None = None
+
+
+class SchemaFormat(Struct, tag_field="type", tag="json_schema", forbid_unknown_fields=True):
+    json_schema: JsonSchema
+
+
+ResponseFormat = TextFormat | JsonFormat | SchemaFormat
