@@ -10,6 +10,7 @@ import ipaddress
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Final
 
 from gateway.sandbox_targets import NO_ACCESS, Access, sandbox_targets
@@ -57,6 +58,8 @@ class Plan:
     printed: Secret | None = None
     notes: tuple[str, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
+    run_dir: Path | None = None
+    """Where the workers of this gateway meet; None for a single one."""
 
 
 def missing_tiers(settings: Settings) -> tuple[str, ...]:

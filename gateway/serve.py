@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
             from gateway.serve_workers import serve_many
 
             return serve_many(
-                made, listener, ready, inherited=child.process.stdin if child and child.process else None
+                made, listener, ready, inherited=child.process.stdin if child is not None else None
             )
         from gateway.serve_worker import serve_one
 

@@ -61,7 +61,7 @@ def _config(gateway: Gateway, made: Plan) -> uvicorn.Config:
         gateway.app,
         http="httptools",
         ws="none",
-        lifespan="off",
+        lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
@@ -119,8 +119,5 @@ class _Server(uvicorn.Server):
 
     async def _drain(self) -> None:
         """Wait for what is in flight; requests that come meanwhile are refused by the application at once."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._drain_s
-        while (tasks := set(self.server_state.tasks)) and loop.time() < deadline:
-            await asyncio.wait(tasks, timeout=deadline - loop.time())
+        await self._gateway.drained(self._drain_s)
         self.should_exit = True

@@ -1,7 +1,7 @@
 """Several serving processes on one socket: forked from a parent that stays light, restarted when they die.
 
 The parent holds no event loop and no thread, which is what makes forking safe. Each worker has its own memory:
-limits per key are divided among them, and caches and idempotency keys are not shared.
+limits per key are divided among them, and caches, fetched answers and idempotency keys are not shared.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import FrameType
 from typing import IO, Any, Final
 
@@ -32,9 +35,11 @@ def serve_many(
     made: Plan, listener: socket.socket, ready: Callable[[], None], *, inherited: IO[bytes] | None
 ) -> int:
     """Run `server.workers` processes until a signal; `inherited` is a pipe that only the parent may hold open."""
-    crew = _Crew(share_of(made, made.settings.server.workers), listener, inherited)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, crew.stop)
+    run_dir = Path(tempfile.mkdtemp(prefix="tierwise-"))
+    made = replace(share_of(made, made.settings.server.workers), run_dir=run_dir)
+    crew = _Crew(made, listener, inherited)
+    for which in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(which, crew.stop)
     try:
         for number in range(made.settings.server.workers):
             crew.start(number)
@@ -45,6 +50,7 @@ def serve_many(
         return 0
     finally:
         crew.end()
+        shutil.rmtree(run_dir, ignore_errors=True)
 
 
 def share_of(made: Plan, workers: int) -> Plan:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from gateway.settings_rules import bounded, matching, one_of
 from gateway.settings_secrets import SecretRef
@@ -20,6 +20,7 @@ KINDS: Final = ("onnx", "openai", "bedrock", "sagemaker")
 MODALITIES: Final = ("text", "image", "audio")
 ROLES: Final = ("user", "admin")
 FSYNC: Final = ("always", "interval", "never")
+_INTERVAL: Final = "interval"
 _NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,95}"
 _ID: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 _REGION: Final = r"[A-Za-z]{2}|[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}"
@@ -100,7 +101,7 @@ class EventSettings:
     """The append-only record log. `content_logging` adds prompt and answer text, never of restricted requests."""
 
     dir: Path = Path("var/events")
-    fsync: str = one_of("interval", FSYNC)
+    fsync: Literal["always", "interval", "never"] = one_of(_INTERVAL, FSYNC)
     rotate_mb: int = bounded(64, 1, 4096)
     keep_files: int = bounded(16, 1, 10_000)
     content_logging: bool = False

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import Field, fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from gateway.settings_secrets import SecretRef, parse_reference
 from router_core.errors import ConfigurationError
@@ -54,14 +54,14 @@ def type_hints(cls: Any) -> dict[str, Any]:
 
 
 def without_none(hint: Any) -> Any:
-    """`X | None` as X; anything else unchanged."""
+    """`X | None` as X, a literal as the text it is; anything else unchanged."""
     if get_origin(hint) in (Union, types.UnionType):
         return next(item for item in get_args(hint) if item is not type(None))
-    return hint
+    return str if get_origin(hint) is Literal else hint
 
 
 def _field(item: Field[Any], hint: Any, value: object, path: str) -> Any:
-    if value is None and hint is not without_none(hint):
+    if value is None and type(None) in get_args(hint):
         return None
     kind = without_none(hint)
     origin = get_origin(kind)

@@ -148,6 +148,7 @@ def target_spec(declared: DeclaredTarget, data: DatedData, server_region: str | 
     tier = tier_of(declared)
     entry = find_model(data, declared.model, declared.kind) or {}
     values = {**data.tiers[tier], **_facts(entry), **declared.given}
+    values["quality"] = {**entry.get("estimates", {}).get("quality", {}), **declared.given.get("quality", {})}
     return TargetSpec(
         name=declared.name,
         tier=tier,

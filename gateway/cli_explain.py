@@ -1,0 +1,104 @@
+"""`tierwise explain`: where a request would go and why; asked of a gateway, decided here, or replayed from records."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from gateway.cli_output import note, print_json, print_table
+from gateway.settings_loading import load
+from router_core.errors import ConfigurationError, NotFoundError, RequestError
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the decision. Raises `TierwiseError`s; a replay that differs is status 1."""
+    if options.replay is not None:
+        return _replay(options)
+    if options.text is None:
+        raise RequestError("explain needs TEXT, or --replay ID")
+    if options.sandbox:
+        answer = decide_here(options)
+    else:
+        from gateway.cli_client import client_from
+        from gateway.cli_request import body_of
+
+        answer = client_from(options.url, os.environ).call("POST", "/explain", body_of(options))
+    if options.json:
+        print_json(answer)
+    else:
+        _show(answer)
+    return 0
+
+
+def decide_here(options: argparse.Namespace) -> dict[str, Any]:
+    """Decide in this process for the configured targets and the sandbox's, all taken to be up and idle."""
+    from agents.context import ContextAgent
+    from gateway.cli_request import body_of
+    from gateway.composition_plan import plan
+    from gateway.http.answers import routing
+    from gateway.http.intake import inference_request
+    from gateway.http.wire.decoding import BodyDecoder
+    from gateway.http.wire.inference import InferenceBody
+    from gateway.sandbox_targets import NOT_STARTED
+    from router_core.adapters.policy_file import read_policy
+    from router_core.execution import Served
+    from router_core.inference import Caller
+    from router_core.resources import ResourceState, Target, TargetState
+    from router_core.routing.decide import decide
+    from router_core.routing.table import compile_table
+
+    settings = load(options.config, os.environ)
+    made = plan(settings, os.environ, sandbox=True, access=NOT_STARTED)
+    policy = read_policy(settings.policy.file)
+    body = BodyDecoder(InferenceBody).decode(json.dumps(body_of(options)).encode())
+    caller = Caller(tenant="local", key_id="cli", role="admin")
+    request = inference_request(body, caller, "explain", cache_allowed=False)
+    up = tuple(Target(spec=target.spec, state=TargetState(health="up")) for target in made.targets)
+    context = ContextAgent().read(request, policy)
+    decision = decide(context, compile_table(ResourceState.of(up), policy))
+    served = Served(
+        target=decision.target, tier=decision.tier, model=decision.model, emulated=decision.emulated
+    )
+    return {
+        "request_id": None,
+        "status": "completed",
+        "output": None,
+        "routing": json.loads(json.dumps(routing(decision, served), default=dict)),
+        "attempts": [],
+        "features": context.features(),
+    }
+
+
+def _show(answer: dict[str, Any]) -> None:
+    routing = answer["routing"]
+    print(routing["reason"])
+    rows = [(name, f"{score:.3f}", "") for name, score in routing["scores"].items()]
+    rows += [(name, "", why) for name, why in routing["rejected"].items()]
+    print_table(("target", "score", "ruled out by"), rows)
+    print(
+        f"class {routing['class']}, confidence {routing['confidence']:.2f}, risk {routing['risk']}, "
+        f"policy {routing['policy']}, decided by {routing['decided_by']}"
+    )
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from gateway.cli_replay import replay
+
+    settings = load(options.config, os.environ)
+    directory = Path(options.events) if options.events else settings.events.dir
+    if not directory.is_dir():
+        raise ConfigurationError(f"there is no record folder {directory}; name it with --events DIR")
+    found = replay(directory, options.replay)
+    if found is None:
+        raise NotFoundError(f"no record of a decision {options.replay} in {directory}")
+    if options.json:
+        print_json(found.as_document())
+    else:
+        print_table(
+            ("", "recorded", "replayed"), [(key, recorded, again) for key, recorded, again in found.rows()]
+        )
+        note("the same to the bit" if found.same else f"DIFFERENT in {', '.join(found.differing)}")
+    return 0 if found.same else 1

@@ -1,0 +1,164 @@
+"""The composition root: one plan in, one running gateway out. The only place that knows every part.
+
+Built on the event loop of the process that will serve, because pools, threads and tasks belong to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+from agents.assembly import Ports, Router, assemble
+from gateway.composition_crew import Crew
+from gateway.composition_plan import Plan
+from gateway.composition_records import LogLookup
+from gateway.composition_targets import build_adapters
+from gateway.http.app import create_app
+from gateway.http.auth import KeyRecord, KeyRing, digest_of
+from gateway.http.dependencies import AppDependencies
+from gateway.http.edge import Gateway as App
+from router_core.adapters.event_log import EventLog
+from router_core.adapters.memory import MemoryResponseStore
+from router_core.adapters.memory_rate_limit import KeyLimits, MemoryRateLimiter
+from router_core.adapters.policy_file import FilePolicySource
+from router_core.adapters.prometheus import MonitorCollector, render
+from router_core.adapters.system_clock import SystemClock
+
+POLICY_S: Final = 2.0
+"""How often a policy file is looked at."""
+_log: Final = logging.getLogger("tierwise.gateway")
+
+
+@dataclass(slots=True)
+class Gateway:
+    """A built gateway. Start it by serving `app`; end it with `drain`, `drained`, `close`, in this order."""
+
+    app: App
+    router: Router
+    _closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def drain(self) -> None:
+        """Refuse new work; readiness answers 503."""
+        self.app.begin_drain()
+
+    async def drained(self, within_s: float) -> bool:
+        """Whether everything in flight ended in time."""
+        return await self.app.drained(within_s)
+
+    async def close(self) -> None:
+        """Stop background work, flush the records, close pools and engines. Never raises."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for close in (self.router.close, *reversed(self._closers)):
+            try:
+                await close()
+            except Exception:
+                _log.exception("a part of the gateway did not close")
+
+
+async def compose(made: Plan, *, worker: str = "0") -> Gateway:
+    """Build, look at every target once, and start watching. Raises `ConfigurationError`."""
+    settings, clock = made.settings, SystemClock()
+    policy = FilePolicySource(settings.policy.file)
+    adapters = build_adapters(made, lambda: policy.current().thresholds.device_confidence)
+    events = EventLog(
+        settings.events.dir,
+        worker=f"{worker}-{os.getpid()}",
+        max_bytes=settings.events.rotate_mb * 2**20,
+        keep_files=settings.events.keep_files,
+        fsync=settings.events.fsync,
+    )
+    specs = tuple(target.spec for target in made.targets)
+    cache = MemoryResponseStore(
+        max_bytes=settings.cache.max_mb * 2**20, max_entries=settings.cache.max_entries, clock=clock
+    )
+    router = assemble(
+        specs,
+        Ports(
+            models=adapters.models,
+            embedders=adapters.embedders,
+            probes=adapters.probes,
+            responses=cache,
+            events=events,
+            policy=policy,
+            clock=clock,
+        ),
+    )
+    crew = Crew(router, made.run_dir, worker, clock)
+    dependencies = _dependencies(made, router, crew, events, clock)
+    gateway = Gateway(app=create_app(dependencies), router=router, _closers=adapters.closers)
+    try:
+        await router.start()
+    except BaseException:
+        await gateway.close()
+        raise
+    gateway._tasks = [
+        asyncio.create_task(_repeat(POLICY_S, policy.refresh)),
+        asyncio.create_task(_repeat(crew.every_s, crew.exchange)),
+    ]
+    return gateway
+
+
+def _dependencies(
+    made: Plan, router: Router, crew: Crew, events: EventLog, clock: SystemClock
+) -> AppDependencies:
+    settings = made.settings
+    collector = MonitorCollector(crew.snapshot, version=our_version())
+    limits = {
+        key.settings.id: KeyLimits(
+            requests_per_min=key.settings.requests_per_min, tokens_per_min=key.settings.tokens_per_min
+        )
+        for key in made.keys
+    }
+    return AppDependencies(
+        router=router,
+        keys=KeyRing(_records(made)),
+        limiter=MemoryRateLimiter(limits, clock),
+        metrics=lambda: render(collector),
+        catalogue=tuple(target.spec for target in made.targets),
+        aliases=made.aliases,
+        decisions=LogLookup(settings.events.dir, events),
+        version=our_version(),
+        started_s=time.time(),
+        max_body_bytes=settings.server.max_body_bytes,
+    )
+
+
+def _records(made: Plan) -> list[KeyRecord]:
+    return [
+        KeyRecord(
+            id=key.settings.id,
+            tenant=key.settings.tenant,
+            digest=digest_of(key.secret.reveal()),
+            role=key.settings.role,
+            requests_per_min=key.settings.requests_per_min,
+            tokens_per_min=key.settings.tokens_per_min,
+            tiers=key.settings.tiers,
+        )
+        for key in made.keys
+    ]
+
+
+def our_version() -> str:
+    """The installed version; a checkout that is not installed has none."""
+    try:
+        return version("tierwise")
+    except PackageNotFoundError:
+        return "0"
+
+
+async def _repeat(every_s: float, act: Callable[[], object]) -> None:
+    """Small file work on a thread, again and again; one failure must not end it."""
+    while True:
+        await asyncio.sleep(every_s)
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(act)

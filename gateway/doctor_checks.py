@@ -1,0 +1,175 @@
+"""What the doctor looks at. Each check is its own function and may fail without stopping the next."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from gateway.composition_plan import Plan, PlannedTarget, plan
+from gateway.sandbox_targets import NOT_STARTED
+from gateway.settings import Settings
+from gateway.settings_loading import load
+from router_core.adapters.policy_file import read_policy
+from router_core.errors import TierwiseError
+from router_core.inference import TIERS
+
+EXTRAS: Final = {"edge": ("onnxruntime", "tokenizers"), "aws": ("boto3",)}
+PACKAGES: Final = ("router_core", "agents", "edge_runtime", "gateway")
+CONNECT_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """`verdict` ok | note | fail."""
+
+    verdict: str
+    what: str
+    detail: str
+
+
+def examine(config: str | None, *, sandbox: bool) -> list[Finding]:
+    """All findings, in the order a person would ask."""
+    try:
+        settings = load(config, os.environ)
+    except TierwiseError as error:
+        return [_fail("settings", str(error)), *_surroundings()]
+    where = str(settings.source) if settings.source else "no file: defaults and variables"
+    return [
+        _ok("settings", where),
+        *_plan(settings, sandbox=sandbox),
+        _policy(settings),
+        _events(settings),
+        *_surroundings(),
+    ]
+
+
+def _plan(settings: Settings, *, sandbox: bool) -> Iterator[Finding]:
+    try:
+        made = plan(settings, os.environ, sandbox=sandbox, access=NOT_STARTED)
+    except TierwiseError as error:
+        yield _fail("plan", str(error))
+        return
+    ids = [f"{key.settings.id} ({key.settings.role})" for key in made.keys if key.secret is not made.printed]
+    yield _ok("keys", ", ".join(ids) or "none configured: one is generated at start, for this machine only")
+    for tier in TIERS:
+        yield _tier(tier, made)
+    for line in made.notes:
+        yield Finding(verdict="note", what="data", detail=line)
+    for target in made.targets:
+        yield _target(target)
+
+
+def _tier(tier: str, made: Plan) -> Finding:
+    names = [target.spec.name for target in made.targets if target.spec.tier == tier]
+    if not names:
+        return Finding(verdict="note", what=f"tier {tier}", detail="not configured, never chosen")
+    return _ok(f"tier {tier}", ", ".join(names))
+
+
+def _target(target: PlannedTarget) -> Finding:
+    what = f"target {target.spec.name}"
+    url = target.settings.base_url or target.settings.endpoint_url
+    if target.settings.kind == "onnx":
+        return _device_model(what, target)
+    if url in (NOT_STARTED.bedrock_url, f"{NOT_STARTED.mec_url}/v1"):
+        return _ok(what, "stand-in, started with the sandbox")
+    if url is None:
+        signed = bool(os.environ.get("AWS_ACCESS_KEY_ID") or os.environ.get("AWS_PROFILE"))
+        return Finding(
+            verdict="ok" if signed else "note",
+            what=what,
+            detail=f"Amazon Bedrock in {target.spec.region or 'the default region'}; "
+            + ("credentials in the environment" if signed else "no credentials in the environment"),
+        )
+    return _reach(what, url)
+
+
+def _reach(what: str, url: str) -> Finding:
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        with socket.create_connection((parts.hostname or "", port), CONNECT_S):
+            return _ok(what, f"{parts.hostname}:{port} accepts connections")
+    except OSError as error:
+        return _fail(what, f"{parts.hostname}:{port} does not answer ({type(error).__name__})")
+
+
+def _device_model(what: str, target: PlannedTarget) -> Finding:
+    if find_spec("onnxruntime") is None:
+        return _fail(what, "onnxruntime is not installed: pip install 'tierwise[edge]'")
+    from edge_runtime.engines.model_folder import ModelFolderError, verify_folder
+    from edge_runtime.store import SHIPPED
+
+    folder = target.settings.path or SHIPPED / target.settings.model
+    try:
+        manifest = verify_folder(folder)
+    except ModelFolderError as error:
+        return _fail(what, str(error))
+    return _ok(what, f"{len(manifest['files'])} files match their checksums")
+
+
+def _policy(settings: Settings) -> Finding:
+    if settings.policy.ssm is not None:
+        return _fail("policy", "policy.ssm is not supported yet; use policy.file")
+    try:
+        policy = read_policy(settings.policy.file)
+    except TierwiseError as error:
+        return _fail("policy", str(error))
+    return _ok("policy", f"{policy.label} from {settings.policy.file or 'the package'}")
+
+
+def _events(settings: Settings) -> Finding:
+    """Whether records can be written; makes nothing that was not there."""
+    place = settings.events.dir.absolute()
+    existing = next(parent for parent in (place, *place.parents) if parent.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            return _ok("events", f"{settings.events.dir} is writable")
+    except OSError as error:
+        return _fail("events", f"{settings.events.dir} is not writable ({error.strerror})")
+
+
+def _surroundings() -> Iterator[Finding]:
+    for extra, modules in EXTRAS.items():
+        absent = [module for module in modules if find_spec(module) is None]
+        detail = (
+            f"not installed ({', '.join(absent)}): pip install 'tierwise[{extra}]'" if absent else "installed"
+        )
+        yield Finding(verdict="note" if absent else "ok", what=f"extra {extra}", detail=detail)
+    # edge_runtime sets it before any engine is imported; whoever sets it to something else has said so.
+    import edge_runtime  # noqa: F401  # for its effect
+
+    telemetry = os.environ.get("ORT_DISABLE_TELEMETRY")
+    yield (
+        _ok("telemetry", "onnxruntime's usage data is switched off")
+        if telemetry == "1"
+        else _fail("telemetry", "ORT_DISABLE_TELEMETRY is not 1: onnxruntime may send usage data")
+    )
+    for name in PACKAGES:
+        if (foreign := _foreign(name)) is not None:
+            yield _fail(f"package {name}", f"another distribution's package is imported: {foreign}")
+
+
+def _foreign(name: str) -> Path | None:
+    """The folder of a package called `name` that is not ours, e.g. a project's own `agents`."""
+    home = Path(__file__).resolve().parents[1]
+    spec = find_spec(name)
+    origin = Path(spec.origin).resolve() if spec is not None and spec.origin else None
+    if origin is None or origin.parent.parent != home:
+        return origin or Path("nowhere")
+    return None
+
+
+def _ok(what: str, detail: str) -> Finding:
+    return Finding(verdict="ok", what=what, detail=detail)
+
+
+def _fail(what: str, detail: str) -> Finding:
+    return Finding(verdict="fail", what=what, detail=detail)
