@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from edge_runtime.engines.model_folder import MANIFEST, ModelFolderError, read_manifest, verify_folder
+from edge_runtime.engines.model_folder import (
+    CATALOGUE,
+    MANIFEST,
+    ModelFolderError,
+    read_manifest,
+    verify_folder,
+)
+from edge_runtime.nlu.catalogue import Catalogue, load_catalogue
 
 Warmth = Literal["hot", "warm", "cold"]
 SHIPPED = Path(__file__).with_name("models")
@@ -52,6 +59,13 @@ class ModelStore:
         """Raises ``ModelFolderError`` when the model is unknown or a file does not match."""
         folder = self._folder(name)
         return _stored(folder, verify_folder(folder))
+
+    def catalogue(self, name: str) -> Catalogue:
+        """What the model can be told to do: intents, slots, types, units. Raises ``ModelFolderError``."""
+        try:
+            return load_catalogue(self._folder(name) / CATALOGUE)
+        except (OSError, ValueError, KeyError) as error:
+            raise ModelFolderError(f"{name}: no readable {CATALOGUE}") from error
 
     def warmth(self, name: str) -> Warmth:
         return "hot" if name in self._hot else "warm" if name in self._warm else "cold"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edge_runtime.store import SHIPPED
 
-DEFAULT_STEPS = 1100
+DEFAULT_STEPS = 2200
 
 
 def main() -> int:

@@ -25,7 +25,7 @@ Copyright 2026 The Tierwise authors. Licensed under the Apache License, Version 
 
 This model is a derivative of sentence-transformers/all-MiniLM-L6-v2 (Apache License, Version 2.0),
 which is itself derived from nreimers/MiniLM-L6-H384-uncased and microsoft/MiniLM-L12-H384-uncased.
-Changes: the first four of six layers, 12,000 of 30,522 vocabulary pieces, two added heads and one
+Changes: layers 0, 2, 4 and 5 of six, 12,000 of 30,522 vocabulary pieces, two added heads and one
 projection, fine-tuning on sentences made by this repository's generator, and 8-bit quantisation.
 """
 UNCALIBRATED = Calibration(intent_weight=1.0, tag_weight=0.0, bias=0.0, threshold=0.5)

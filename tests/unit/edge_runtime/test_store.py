@@ -67,6 +67,15 @@ def test_a_manifest_cannot_name_files_outside_its_folder(copy: Path) -> None:
         ModelStore(copy).verify("intent-v1")
 
 
+def test_the_catalogue_of_a_stored_model_names_intents_types_and_units(copy: Path) -> None:
+    catalogue = ModelStore(copy).catalogue("intent-v1")
+    assert catalogue.document["types"]["duration"]["unit"] == "s"
+    assert catalogue.intents["set_timer"].slots["duration_s"].required
+    (copy / "intent-v1" / "catalogue.json").write_text("[")
+    with pytest.raises(ModelFolderError, match="catalogue"):
+        ModelStore(copy).catalogue("intent-v1")
+
+
 def test_a_model_is_cold_then_hot_then_warm_and_loaded_once() -> None:
     store, loads = ModelStore(), []
 
