@@ -104,7 +104,7 @@ def _structure(reading: Reading) -> float:
         effort += _CODE_WEIGHT
     if ("\\" in text or "$" in text) and any([marker in text for marker in _MATHS]):
         return effort + _MATHS_WEIGHT
-    return effort if text.isascii() or _MATHS_SIGNS.isdisjoint(text) else effort + _MATHS_WEIGHT
+    return effort if reading.western or _MATHS_SIGNS.isdisjoint(text) else effort + _MATHS_WEIGHT
 
 
 def _looks_like_code(vocabulary: set[str], text: str) -> bool:

@@ -46,9 +46,15 @@ def _table() -> dict[int, str]:
 
 
 _FOLD: Final = _table()
+_WESTERN_FOLDABLE: Final = {"\u00a0": " ", "\u2013": "-", "\u2014": "-"}
 _FOLDABLE: Final = re.compile("[" + "".join(re.escape(chr(code)) for code in sorted(_FOLD)) + "]")
 
 
-def fold_ascii(text: str) -> str:
-    """`text` with foreign digits, blanks and dashes as ASCII; same length. The usual text has none of them."""
+def fold_ascii(text: str, *, western: bool) -> str:
+    """`text` with foreign digits, blanks and dashes as ASCII; same length. The usual text has none of them.
+    `western`: the text has Western European characters only, so the few that can occur are looked for singly."""
+    if western:
+        for char in _WESTERN_FOLDABLE:
+            text = text.replace(char, _WESTERN_FOLDABLE[char])
+        return text
     return text.translate(_FOLD) if _FOLDABLE.search(text) else text

@@ -101,7 +101,7 @@ def language_in(reading: Reading) -> str:
     votes = sum(map(_WORD_VOTES.__getitem__, reading.vocabulary & _STOP_WORDS))
     if not reading.text.isascii():
         sample = window(reading.lower)
-        if _OTHER_SCRIPT.search(sample):
+        if not reading.western and _OTHER_SCRIPT.search(sample):
             script = _by_script(sample)
             if script is not None:
                 return script

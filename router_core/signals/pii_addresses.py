@@ -26,14 +26,20 @@ _IPV4_HEAD: Final = re.compile(r"(?<![0-9A-Za-z._])[0-9]{1,3}\Z")
 _VERSION_CUE: Final = re.compile(r"(?:version|release|\bv)[ :=]{0,2}\Z")
 _CUE_CHARS: Final = 12
 _HEX_STRETCH: Final = re.compile(r"[0-9A-Fa-f:]{6,}+")
-_MAC_REST: Final = re.compile(r"([:\-])[0-9A-Fa-f]{2}(?:\1[0-9A-Fa-f]{2}){4}(?![0-9A-Fa-f:\-])")
+_MAC_RESTS: Final = tuple(
+    (mark, re.compile(mark + mark.join(["[0-9A-Fa-f]{2}"] * 5) + r"(?![0-9A-Fa-f:\-])")) for mark in ":-"
+)
 _MAC_HEAD: Final = re.compile(r"(?<![0-9A-Za-z:\-])[0-9A-Fa-f]{2}\Z")
 _IPV6_LONGEST: Final = 45
 
-_NUMBER: Final = r"([+-]?[0-9]{1,3}+\.[0-9]{3,15}+)"
-_PAIR: Final = re.compile(
-    rf"{_NUMBER}(?: ?°)?(?: ?([NSns])\b)?[,;/ ] {{0,2}}{_NUMBER}(?: ?°)?(?: ?([EWew])\b)?(?![0-9.])"
+_WHOLE: Final = re.compile(r"(?<![0-9.])[+-]?[0-9]{1,3}\Z")
+_PAIR_REST: Final = re.compile(
+    r"\.[0-9]{3,15}+(?: ?°)?(?: ?([NSns])\b)?[,;/ ] {0,2}([+-]?[0-9]{1,3}+\.[0-9]{3,15}+)"
+    r"(?: ?°)?(?: ?([EWew])\b)?(?![0-9.])"
 )
+"""From the first decimal point on: that is what a search can jump to."""
+_LATITUDE: Final = re.compile(r"[+-]?[0-9]{1,3}+\.[0-9]{3,15}+")
+
 _LABELLED: Final = re.compile(
     r"\blat(?:itude)?\W{1,4}([+-]?[0-9]{1,2}+\.[0-9]{2,15}+)\W{1,6}(?:lon(?:gitude)?|lng)\W{1,4}([+-]?[0-9]{1,3}+\.[0-9]{2,15}+)"
 )
@@ -77,11 +83,12 @@ def _emails(plain: str) -> Iterator[PiiSpan]:
 
 
 def _hardware(plain: str) -> Iterator[PiiSpan]:
-    if plain.count(":") > 4 or plain.count("-") > 4:
-        for match in _MAC_REST.finditer(plain):
-            head = _MAC_HEAD.search(plain, max(0, match.start() - 2), match.start())
-            if head:
-                yield at("mac_address", (head.start(), match.end()))
+    for mark, rest in _MAC_RESTS:
+        if plain.count(mark) > 4:
+            for match in rest.finditer(plain):
+                head = _MAC_HEAD.search(plain, max(0, match.start() - 3), match.start())
+                if head:
+                    yield at("mac_address", (head.start(), match.end()))
     if "::" in plain or plain.count(":") > 6:
         for match in _HEX_STRETCH.finditer(plain):
             if _is_ipv6(plain, match):
@@ -113,9 +120,11 @@ def _hosts(reading: Reading) -> Iterator[PiiSpan]:
 
 
 def _pairs(reading: Reading) -> Iterator[PiiSpan]:
-    for match in _PAIR.finditer(reading.plain):
-        if _is_place(reading, match):
-            yield at("geo_coordinates", match.span())
+    plain = reading.plain
+    for rest in _PAIR_REST.finditer(plain):
+        whole = _WHOLE.search(plain, max(0, rest.start() - 5), rest.start())
+        if whole and _is_place(reading, whole.start(), rest):
+            yield at("geo_coordinates", (whole.start(), rest.end()))
 
 
 def _labelled(lower: str) -> Iterator[PiiSpan]:
@@ -134,20 +143,19 @@ def _is_ipv4(lower: str, start: int, end: int) -> bool:
     return not _VERSION_CUE.search(lower, max(0, start - _CUE_CHARS), start)
 
 
-def _is_place(reading: Reading, match: re.Match[str]) -> bool:
+def _is_place(reading: Reading, start: int, rest: re.Match[str]) -> bool:
     """A pair in range that a cue, compass letters, or four decimals outside of a list of numbers speak for."""
-    start, end = match.span()
-    if not _on_globe(match[1], match[3]) or (start and reading.plain[start - 1] in "0123456789."):
+    plain, end = reading.plain, rest.end()
+    first = _LATITUDE.match(plain, start)
+    if first is None or not _on_globe(first[0], rest[2]):
         return False
-    if match[2] and match[4]:
+    if rest[1] and rest[3]:
         return True
     if _PLACE_CUE.search(reading.lower, max(0, start - _PLACE_CUE_CHARS), start):
         return True
-    precise = all(len(number.partition(".")[2]) >= _PRECISE_DECIMALS for number in (match[1], match[3]))
-    listed = (
-        _LIST_AROUND.search(reading.plain, max(0, start - 3), start) or reading.plain[end : end + 1] == ","
-    )
-    return precise and not listed and min(abs(float(match[1])), abs(float(match[3]))) > 1.0
+    precise = all(len(number.partition(".")[2]) >= _PRECISE_DECIMALS for number in (first[0], rest[2]))
+    listed = _LIST_AROUND.search(plain, max(0, start - 3), start) or plain[end : end + 1] == ","
+    return precise and not listed and min(abs(float(first[0])), abs(float(rest[2]))) > 1.0
 
 
 def _on_globe(latitude: str, longitude: str) -> bool:

@@ -58,7 +58,7 @@ _RULES: Final = (
         "date_of_birth",
         triggers.BIRTH,
         re.compile(
-            r"\b(?:date of birth|birth ?(?:date|day)|born|dob|d\.o\.b|geboren|geburts(?:datum|tag)|naissance|née?|nacimiento"
+            r"\b(?:date of birth|birth ?(?:date|day)|born|dob|geboren|geburts(?:datum|tag)|naissance|née?|nacimiento"
             rf"|nacid[oa]|nascita|nat[oa])\b[^0-9\n]{{0,24}}?{_DATE}"
         ),
         _always,

@@ -92,6 +92,7 @@ _PHONE: Final = re.compile(
     r"|(?<![0-9] )(?![0-9]{3}-[0-9]{2}-[0-9]{4}(?![0-9]))0[1-9](?:[ ./\-]{0,2}+[0-9]){7,10}+)(?![0-9])"
 )
 _PHONE_ABROAD: Final = re.compile(r"\+[0-9](?:[ .()/\-]{0,3}+[0-9]){7,14}+(?![0-9])")
+_DATE_DIGITS: Final = 8
 _PHONE_AFTER_CUE: Final = re.compile(r"(?<![0-9])\(?[0-9](?:[ .()/\-]{0,2}+[0-9]){6,14}+(?![0-9])")
 _DATE: Final = re.compile(
     r"[0-9]{1,2}[./\-][0-9]{1,2}[./\-](?:19|20)?[0-9]{2}|(?:19|20)[0-9]{2}[./\-][0-9]{1,2}[./\-][0-9]{1,2}"
@@ -104,7 +105,8 @@ def find_numbers(reading: Reading) -> Iterator[PiiSpan]:
     for stretch in _STRETCH.finditer(plain):
         start, end = stretch.span()
         digits = shape.count(DIGIT, start, end)
-        if digits >= MIN_DIGITS:
+        lone_date = digits <= _DATE_DIGITS and _DATE.match(plain, start)
+        if digits >= MIN_DIGITS and not lone_date:
             yield from _identifiers(plain, start, end, digits)
             yield from _phones(reading, start, end)
 

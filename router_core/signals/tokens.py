@@ -82,6 +82,12 @@ def tokens_in(reading: Reading) -> int:
         total += PER_BLANK_PAIR * octets.count(b"  ")
     if letters > USUAL_WORD_LETTERS * words:
         total += PER_EXCESS_LETTER * (letters - USUAL_WORD_LETTERS * words)
-    if not reading.text.isascii():
-        total += sum(weight * octets.count(lead) for lead, weight in PER_CHARACTER_OF.items())
+    if len(octets) > len(reading.text):
+        total += _beyond_ascii(octets, reading.western)
     return max(1, round(total))
+
+
+def _beyond_ascii(octets: bytes, western: bool) -> float:
+    if western:
+        return PER_CHARACTER_OF[LATIN] * octets.count(LATIN) + PER_CHARACTER_OF[SYMBOL] * octets.count(SYMBOL)
+    return sum(weight * octets.count(lead) for lead, weight in PER_CHARACTER_OF.items())

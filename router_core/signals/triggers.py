@@ -39,7 +39,7 @@ SECRET: Final = word_set(
     "accesstoken",
 )
 BIRTH: Final = word_set(
-    "birth birthday birthdate born dob d geboren geburtsdatum geburtstag naissance né née nacimiento nacido nacida nascita",
+    "birth birthday birthdate born dob geboren geburtsdatum geburtstag naissance né née nacimiento nacido nacida nascita",
     "nato nata",
 )
 RECORD: Final = word_set("mrn medical patient chart hospital nhs")
