@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Final
 
 import numpy as np
 
@@ -14,34 +15,40 @@ from router_core.context import RequestContext
 from router_core.routing.constraints import RESTRICTED, Mask
 from router_core.routing.table import Array, TargetTable
 
+SMALL: Final = 32
+"""Up to so many targets a Python sort beats the overhead of numpy calls; both orders are equal."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pick:
-    """Index of the choice, permitted indices best first, and the probability of this choice."""
+    """Index of the choice, permitted indices best first, all scores, and the probability of this choice."""
 
     index: int
-    order: tuple[int, ...]
-    propensity: float
-    explored: bool
+    order: list[int]
+    values: list[float]
+    propensity: float = 1.0
+    explored: bool = False
 
 
 def pick(context: RequestContext, table: TargetTable, scores: Array, mask: Mask, everything: bool) -> Pick:
     """Choose among the permitted targets; `mask` has at least one."""
-    order = _ordered(context, table, scores, mask, everything)
-    best = _sticky(context, table, scores, order)
+    values: list[float] = scores.tolist()
+    order = _ordered(context, scores, values, mask, everything)
     if context.pinned is not None:
         pinned = table.index.get(context.pinned)
         if pinned in order:
-            return Pick(index=pinned, order=order, propensity=1.0, explored=False)
+            return Pick(index=pinned, order=order, values=values)
+    best = _sticky(context, table, values, order)
     rate = _exploration_rate(context, table)
     if not rate or len(order) == 1:
-        return Pick(index=best, order=order, propensity=1.0, explored=False)
+        return Pick(index=best, order=order, values=values)
     draw = fraction(f"explore:{context.request_id}")
     chosen = order[int(draw / rate * len(order))] if draw < rate else best
     floor = rate / len(order)
     return Pick(
         index=chosen,
         order=order,
+        values=values,
         propensity=floor + (1.0 - rate if chosen == best else 0.0),
         explored=draw < rate,
     )
@@ -53,24 +60,31 @@ def fraction(key: str) -> float:
 
 
 def _ordered(
-    context: RequestContext, table: TargetTable, scores: Array, mask: Mask, everything: bool
-) -> tuple[int, ...]:
-    """Permitted indices by falling score; equal scores by hash of request id and name."""
-    permitted = range(len(scores)) if everything else np.flatnonzero(mask).tolist()
-    values = scores.tolist()
-    order = sorted(permitted, key=lambda i: -values[i])
+    context: RequestContext, scores: Array, values: list[float], mask: Mask, everything: bool
+) -> list[int]:
+    """Permitted indices by falling score, equal ones by name; which of several equal bests comes first is drawn by
+    hash of the request id."""
+    order: list[int]
+    if len(values) <= SMALL:
+        permitted = range(len(values)) if everything else [i for i, ok in enumerate(mask.tolist()) if ok]
+        order = sorted(permitted, key=values.__getitem__, reverse=True)
+    else:
+        found = np.flatnonzero(mask)
+        order = found[np.argsort(-scores[found], kind="stable")].tolist()
     if len(order) > 1 and values[order[0]] == values[order[1]]:
-        order.sort(key=lambda i: (-values[i], fraction(f"{context.request_id}:{table.names[i]}")))
-    return tuple(order)
+        tied = sum(1 for i in order if values[i] == values[order[0]])
+        drawn = int(fraction(context.request_id) * tied)
+        order.insert(0, order.pop(drawn))
+    return order
 
 
-def _sticky(context: RequestContext, table: TargetTable, scores: Array, order: tuple[int, ...]) -> int:
+def _sticky(context: RequestContext, table: TargetTable, values: list[float], order: list[int]) -> int:
     """The session's last target, when it is permitted and within the margin of the best."""
     best = order[0]
     last = table.index.get(context.session_target) if context.session_target is not None else None
     if last is None or last == best or last not in order:
         return best
-    return last if scores[last] >= scores[best] - table.policy.thresholds.stickiness else best
+    return last if values[last] >= values[best] - table.policy.thresholds.stickiness else best
 
 
 def _exploration_rate(context: RequestContext, table: TargetTable) -> float:

@@ -11,6 +11,7 @@ from typing import Final
 from router_core.context import RequestContext
 from router_core.decision import Prediction, RoutingDecision
 from router_core.errors import NoCapacityError, NoPermittedTargetError
+from router_core.policy.document import Thresholds
 from router_core.routing import objective
 from router_core.routing.choice import Pick, pick
 from router_core.routing.constraints import Reasons, is_capacity, permitted
@@ -32,7 +33,7 @@ def decide(context: RequestContext, table: TargetTable, inflight: InFlight = ())
     quality = objective.predict_quality(context, table)
     scores = objective.score(context, table, estimates, quality)
     chosen = pick(context, table, scores, mask, everything)
-    return _decision(context, table, chosen, (estimates, quality, scores), reasons)
+    return _decision(context, table, chosen, (estimates, quality), reasons)
 
 
 def confidence(quality: float, margin: float) -> float:
@@ -42,21 +43,15 @@ def confidence(quality: float, margin: float) -> float:
 
 
 def _decision(
-    context: RequestContext,
-    table: TargetTable,
-    chosen: Pick,
-    columns: tuple[Array, Array, Array],
-    reasons: Reasons,
+    context: RequestContext, table: TargetTable, chosen: Pick, columns: tuple[Array, Array], reasons: Reasons
 ) -> RoutingDecision:
-    estimates, quality, scores = columns
-    i = chosen.index
-    spec = table.targets[i].spec
-    margin = float(scores[i] - scores[_runner_up(chosen)]) if len(chosen.order) > 1 else 1.0
-    expected = float(quality[i])
-    sure = confidence(expected, margin)
-    listed = chosen.order[:LISTED] if i in chosen.order[:LISTED] else (i, *chosen.order[: LISTED - 1])
-    rejected = _named(table, reasons, LISTED - len(listed)) if len(chosen.order) < len(scores) else {}
-    fallbacks = tuple(table.names[j] for j in chosen.order if j != i)[:FALLBACKS] if context.fallback else ()
+    estimates, quality = columns
+    i, order, values, names = chosen.index, chosen.order, chosen.values, table.names
+    spec, policy = table.targets[i].spec, table.policy
+    expected = quality.item(i)
+    sure = confidence(expected, values[i] - values[_runner_up(chosen)] if len(order) > 1 else 1.0)
+    listed = order if len(order) <= LISTED else _with_choice(order[:LISTED], i)
+    rejected = _named(table, reasons, LISTED - len(listed)) if len(order) < len(values) else {}
     return RoutingDecision(
         request_id=context.request_id,
         target=spec.name,
@@ -64,20 +59,22 @@ def _decision(
         model=spec.model,
         request_class=context.request_class,
         confidence=sure,
-        risk=_risk(context, table, sure),
-        scores={table.names[j]: float(scores[j]) for j in listed},
+        risk=_risk(context, policy.thresholds, sure),
+        scores={names[j]: values[j] for j in listed},
         rejected=rejected,
-        unlisted=len(scores) - len(listed) - len(rejected),
-        fallbacks=fallbacks,
+        unlisted=len(values) - len(listed) - len(rejected),
+        fallbacks=tuple([names[j] for j in order[: FALLBACKS + 1] if j != i][:FALLBACKS])
+        if context.fallback
+        else (),
         propensity=chosen.propensity,
         decided_by="pinned" if context.pinned == spec.name else "fast",
-        policy=table.policy.label,
-        policy_sha256=table.policy.sha256,
+        policy=policy.label,
+        policy_sha256=policy.sha256,
         state_sha256=table.state.sha256,
         prediction=Prediction(
-            latency_ms=float(estimates[LATENCY, i]),
-            cost_usd=float(estimates[COST, i]),
-            energy_j=float(estimates[ENERGY, i]),
+            latency_ms=estimates.item(LATENCY, i),
+            cost_usd=estimates.item(COST, i),
+            energy_j=estimates.item(ENERGY, i),
             quality=expected,
         ),
         emulated=spec.emulated,
@@ -86,13 +83,16 @@ def _decision(
     )
 
 
+def _with_choice(listed: list[int], choice: int) -> list[int]:
+    return listed if choice in listed else [choice, *listed[:-1]]
+
+
 def _runner_up(chosen: Pick) -> int:
     return chosen.order[1] if chosen.order[0] == chosen.index else chosen.order[0]
 
 
-def _risk(context: RequestContext, table: TargetTable, sure: float) -> str:
+def _risk(context: RequestContext, bands: Thresholds, sure: float) -> str:
     """low | medium | high by the policy's confidence bands; a critical request is one band riskier."""
-    bands = table.policy.thresholds
     level = 0 if sure > bands.confidence_high else 1 if sure >= bands.confidence_low else 2
     return ("low", "medium", "high")[min(2, level + (context.request_class == "critical"))]
 

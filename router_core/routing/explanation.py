@@ -18,7 +18,9 @@ def reason(decision: RoutingDecision) -> str:
     """One sentence a person understands, without numbers a person would not check."""
     p = decision.prediction
     lead = _LEADS.get(decision.decided_by) or (
-        "it was drawn for exploration" if decision.explored else f"best fit for a {decision.request_class} request"
+        "it was drawn for exploration"
+        if decision.explored
+        else f"best fit for a {decision.request_class} request"
     )
     text = (
         f"{decision.target}: {lead}; expected quality {p.quality:.2f}, {_ms(p.latency_ms)}, ${p.cost_usd:.6f}, "

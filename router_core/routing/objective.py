@@ -10,9 +10,7 @@ import numpy as np
 
 from router_core.context import RequestContext
 from router_core.routing.table import (
-    COST,
     EARTH_RADIUS_KM,
-    ENERGY,
     LATENCY,
     RTT_MS_PER_KM,
     Array,
@@ -28,8 +26,9 @@ PREFIX_SHARE = 0.5
 
 def estimate(context: RequestContext, table: TargetTable, inflight: InFlight) -> Array:
     """(3, n): expected latency ms (to the first token when streaming), cost USD, energy J."""
-    per_out = table.per_out_stream if context.stream else table.per_out
-    x: Array = table.base + table.per_in * context.prompt_tokens + per_out * context.output_tokens
+    x: Array = (table.per_out_stream if context.stream else table.per_out) * context.output_tokens
+    x += table.per_in * context.prompt_tokens
+    x += table.base
     latency = x[LATENCY]
     for i, count in inflight:
         latency[i] += table.inflight_ms[i] * count / table.capacity[i]
@@ -42,28 +41,36 @@ def estimate(context: RequestContext, table: TargetTable, inflight: InFlight) ->
 
 def predict_quality(context: RequestContext, table: TargetTable) -> Array:
     """(n,): chance of a good answer; falls once the request is more complex than the target's capability."""
-    excess = np.maximum(context.complexity - table.capability, 0.0)
-    quality: Array = np.maximum(table.quality[context.task] - table.drop * excess, 0.0)
-    return quality
+    lost: Array = context.complexity - table.capability
+    np.maximum(lost, 0.0, out=lost)
+    lost *= table.drop
+    np.subtract(table.quality[context.task], lost, out=lost)
+    return np.maximum(lost, 0.0, out=lost)
 
 
 def score(context: RequestContext, table: TargetTable, estimates: Array, quality: Array) -> Array:
     """(n,): the weighted score of each target in [0, 1], permitted or not."""
     weights = objective_of(context, table)
-    utility = table.references / (table.references + estimates)
-    scores: Array = (
-        quality * weights.quality
-        + utility[LATENCY] * weights.latency
-        + utility[COST] * weights.cost
-        + utility[ENERGY] * weights.energy
-        + weights.fixed
-    )
+    utility = estimates + table.references
+    np.divide(weights.references, utility, out=utility)
+    scores: Array = quality * weights.quality
+    for row in utility:
+        scores += row
+    scores += weights.fixed
     if weights.affinity:
-        for name, share in ((context.session_target, 1.0), (context.prefix_target, PREFIX_SHARE)):
-            i = table.index.get(name) if name is not None else None
-            if i is not None:
-                scores[i] += weights.affinity * share
-    return np.minimum(scores * table.reliability, 1.0)
+        _add_affinity(context, table, scores, weights.affinity)
+    scores *= table.reliability
+    return scores
+
+
+def _add_affinity(context: RequestContext, table: TargetTable, scores: Array, weight: float) -> None:
+    """The session's last target counts whole, one that saw the same prompt prefix half."""
+    session = table.index.get(context.session_target) if context.session_target is not None else None
+    prefix = table.index.get(context.prefix_target) if context.prefix_target is not None else None
+    if session is not None:
+        scores[session] += weight
+    if prefix is not None and prefix != session:
+        scores[prefix] += weight * PREFIX_SHARE
 
 
 def objective_of(context: RequestContext, table: TargetTable) -> Objective:

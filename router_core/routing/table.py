@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from router_core.inference import OBJECTIVES, TASKS
-from router_core.policy.document import Policy, Weights
+from router_core.policy.document import Policy, References, Weights
 from router_core.resources import ResourceState, Target
 
 Array = NDArray[np.float64]
@@ -29,13 +29,13 @@ RTT_MS_PER_KM: Final = 0.02
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Objective:
-    """Weights of one objective, normalised, and the part of the score that does not depend on the request."""
+    """Weights of one objective, normalised to a hair below one so that no rounding lifts a score above it.
+    `references` (3, 1) are the half-way values of latency, cost and energy times their weights, `fixed` (n,) the part
+    of the score that does not depend on the request."""
 
     quality: float
-    latency: float
-    cost: float
-    energy: float
     affinity: float
+    references: Array
     fixed: Array
 
 
@@ -70,7 +70,9 @@ class TargetTable:
     dearest_in: float
     dearest_out: float
     objectives: Mapping[str, Objective]
-    permitted: dict[object, tuple[NDArray[np.bool_], tuple[str | None, ...], bool]] = field(default_factory=dict)
+    permitted: dict[object, tuple[NDArray[np.bool_], tuple[str | None, ...], bool]] = field(
+        default_factory=dict
+    )
     """Memo of the filters that do not depend on the request's numbers; bounded by its user."""
 
 
@@ -81,7 +83,9 @@ def compile_table(state: ResourceState, policy: Policy) -> TargetTable:
     states = [target.state for target in targets]
     rtt = [s.rtt_ms if s.rtt_ms is not None else p.rtt_ms for p, s in zip(specs, states, strict=True)]
     ttft = [s.ttft_ms if s.ttft_ms is not None else p.ttft_ms for p, s in zip(specs, states, strict=True)]
-    decode = [s.decode_ms if s.decode_ms is not None else p.decode_ms for p, s in zip(specs, states, strict=True)]
+    decode = [
+        s.decode_ms if s.decode_ms is not None else p.decode_ms for p, s in zip(specs, states, strict=True)
+    ]
     wait = [a + b + s.queue_ms for a, b, s in zip(rtt, ttft, states, strict=True)]
     zeros = [0.0] * len(targets)
     per_out = [decode, [p.price_out / 1e6 for p in specs], [p.energy_token_j for p in specs]]
@@ -102,9 +106,7 @@ def compile_table(state: ResourceState, policy: Policy) -> TargetTable:
         quality={task: _quality(targets, task) for task in TASKS},
         capability=_column([p.capability for p in specs]),
         drop=_column([1.0 if p.tier == "device" else 0.6 for p in specs]),
-        reliability=_column(
-            [(1.0 - s.error_rate) * (1.0 if s.health == "up" else unknown) for s in states]
-        ),
+        reliability=_column([(1.0 - s.error_rate) * (1.0 if s.health == "up" else unknown) for s in states]),
         remote=_column([0.0 if p.tier == "device" else 1.0 for p in specs]),
         context_tokens=_column([p.context_tokens for p in specs]),
         positions=np.array([unit_vector(p.lat, p.lon) or (0.0, 0.0, 0.0) for p in specs]).reshape(-1, 3).T,
@@ -115,7 +117,9 @@ def compile_table(state: ResourceState, policy: Policy) -> TargetTable:
         largest_memory=max((p.memory_mb for p in specs if p.tier == "device"), default=0.0),
         dearest_in=max((p.price_in for p in specs), default=0.0) / 1e6,
         dearest_out=max((p.price_out for p in specs), default=0.0) / 1e6,
-        objectives={name: _objective(policy.objectives[name], targets) for name in OBJECTIVES},
+        objectives={
+            name: _objective(policy.objectives[name], policy.references, targets) for name in OBJECTIVES
+        },
     )
 
 
@@ -141,20 +145,21 @@ def _quality(targets: tuple[Target, ...], task: str) -> Array:
     return np.clip(_column(prior), 0.0, 1.0)
 
 
-def _objective(weights: Weights, targets: tuple[Target, ...]) -> Objective:
-    total = (
-        weights.quality + weights.latency + weights.cost + weights.energy
-        + weights.privacy + weights.load + weights.affinity
-    )  # fmt: skip
+def _objective(weights: Weights, references: References, targets: tuple[Target, ...]) -> Objective:
+    total = sum(asdict(weights).values()) * (1.0 + 1e-12)
     privacy, load = weights.privacy / total, weights.load / total
     fixed = [
-        privacy * TIER_PRIVACY[t.spec.tier] + load * (1.0 - min(1.0, max(0.0, t.state.saturation))) for t in targets
+        privacy * TIER_PRIVACY[t.spec.tier] + load * (1.0 - min(1.0, max(0.0, t.state.saturation)))
+        for t in targets
     ]
+    shares = (
+        (references.latency_ms, weights.latency),
+        (references.cost_usd, weights.cost),
+        (references.energy_j, weights.energy),
+    )
     return Objective(
         quality=weights.quality / total,
-        latency=weights.latency / total,
-        cost=weights.cost / total,
-        energy=weights.energy / total,
         affinity=weights.affinity / total,
+        references=np.array([[reference * weight / total] for reference, weight in shares]),
         fixed=_column(fixed),
     )
