@@ -25,6 +25,7 @@ _HIDDEN: Final = re.compile(
     r"|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"
     r"|\b[\w.-]+:\d{2,5}\b"
     r"|\S+@\S+"
+    r"|\barn:\S+|\b\d{12}\b"  # AWS resource names and account numbers
     r"|\b(?:sk|pk|rk|gsk|hf|nvapi|AKIA|ASIA|ABSK)[-_A-Za-z0-9*.]{6,}"  # keys by their usual beginnings
     r"|[A-Za-z0-9+/_*=-]{24,}"  # and anything as long as a key
     r"|'[^']{33,}'|\"[^\"]{33,}\"|`[^`]{65,}`"  # quotations longer than a name

@@ -1,16 +1,21 @@
-"""An answer that is read while it arrives, and what becomes of its connection when the reader leaves."""
+"""An answer that is read while it arrives: its bytes, its chunks, and what becomes of its connection afterwards."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from router_core.adapters.http_connection import Connection
+from router_core.errors import TargetError
+from router_core.execution import Chunk
+from router_core.ports import ModelCall
 
 DRAIN_S: Final = 1.0
 """How long the unread end of an answer may take before its connection is dropped instead of kept."""
+TAIL_S: Final = 2.0
+"""How long usage and end marks may follow the last finish reason; the answer is whole without them."""
 
 
 class HttpStream:
@@ -60,3 +65,58 @@ class HttpStream:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class AnswerReader(Protocol):
+    """Understands the bytes of one streamed answer. `done`: nothing more belongs to it. `finished`: nothing of its
+    content can be missing. `error`: why nothing more can be read; set by `feed` beside the chunks before it."""
+
+    done: bool
+    error: TargetError | None
+
+    @property
+    def finished(self) -> bool: ...
+
+    def feed(self, piece: bytes) -> list[Chunk]: ...
+
+    def finish(self) -> list[Chunk]: ...
+
+
+Opening = Callable[[ModelCall], Awaitable[tuple[HttpStream, AnswerReader]]]
+
+
+async def read_chunks(start: Opening, call: ModelCall) -> AsyncGenerator[Chunk, None]:
+    """The chunks of one answer as they come, usage last. Closing it early drops the connection, which stops the server.
+
+    `call.timeout_s` bounds the time to the first chunk, `call.idle_s` the gaps between later ones, the consumer's own
+    time not counted. What was received before a failure is yielded before its `TargetError` is raised.
+    """
+    now = asyncio.get_running_loop().time
+    deadline = now() + call.timeout_s
+    reply, reader = await start(call)
+    async with reply:
+        while not reader.done:
+            piece = await _read(reply, reader, deadline - now())
+            chunks = reader.feed(piece)
+            for chunk in chunks:
+                yield chunk
+            if reader.error is not None:
+                raise reader.error
+            if not piece:
+                break
+            if chunks:
+                deadline = now() + (min(call.idle_s, TAIL_S) if reader.finished else call.idle_s)
+        rest = reader.finish()
+        reply.finish()
+        for chunk in rest:
+            yield chunk
+
+
+async def _read(reply: HttpStream, reader: AnswerReader, timeout_s: float) -> bytes:
+    """The next bytes; whatever goes wrong behind the last finish reason is the end."""
+    try:
+        return await reply.read(timeout_s)
+    except TargetError:
+        if reader.finished:
+            return b""
+        raise

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any, Final
 
 from router_core.adapters.http_pool import HttpPool
-from router_core.adapters.http_stream import HttpStream
+from router_core.adapters.http_stream import AnswerReader, HttpStream, read_chunks
 from router_core.adapters.http_wire import MAX_ANSWER_BYTES, encode_headers
 from router_core.adapters.openai_stream import ChatStream
 from router_core.adapters.openai_wire import (
@@ -28,8 +27,6 @@ _MAX_ERROR_BYTES: Final = 65_536
 _ERROR_READ_S: Final = 2.0
 _MAX_LONG_BYTES: Final = 64 * 1024 * 1024
 """Streams and vectors: a token costs some 300 bytes of framing, a number 20."""
-_TAIL_S: Final = 2.0
-"""How long usage and [DONE] may follow the last finish reason; the answer is whole without them."""
 
 
 class OpenAIModel:
@@ -63,30 +60,9 @@ class OpenAIModel:
         body = embeddings_body(call, self._model)
         return read_vectors(await self._post(self._embeddings, body, call.timeout_s, _MAX_LONG_BYTES), call)
 
-    async def stream(self, call: ModelCall) -> AsyncGenerator[Chunk, None]:
-        """Chunks as they come; usage is the last. Closing it early drops the connection, which stops the server.
-
-        What was received before a failure is yielded before the `TargetError` is raised.
-        """
-        now = asyncio.get_running_loop().time
-        deadline = now() + call.timeout_s
-        async with await self._open(call) as reply:
-            chat = ChatStream(call, reply.headers)
-            while not chat.done:
-                piece = await _read(reply, chat, deadline - now())
-                chunks = chat.feed(piece)
-                for chunk in chunks:
-                    yield chunk
-                if chat.error is not None:
-                    raise chat.error
-                if not piece:
-                    break
-                if chunks:
-                    deadline = now() + (min(call.idle_s, _TAIL_S) if chat.finished else call.idle_s)
-            rest = chat.finish()
-            reply.finish()
-            for chunk in rest:
-                yield chunk
+    def stream(self, call: ModelCall) -> AsyncGenerator[Chunk, None]:
+        """Chunks as they come; see `read_chunks`."""
+        return read_chunks(self._open, call)
 
     async def _post(
         self, path: str, body: bytes, timeout_s: float, max_bytes: int = MAX_ANSWER_BYTES
@@ -101,14 +77,14 @@ class OpenAIModel:
             raise reported_error(error, reply.headers)
         return answer
 
-    async def _open(self, call: ModelCall) -> HttpStream:
+    async def _open(self, call: ModelCall) -> tuple[HttpStream, AnswerReader]:
         """A stream of events; any other answer is an error."""
         body = chat_body(call, self._model, streams=True)
         reply = await self._pool.stream(
             "POST", self._chat, self._headers, body, timeout_s=call.timeout_s, max_bytes=_MAX_LONG_BYTES
         )
         if reply.status == 200 and b"json" not in reply.headers.get(b"content-type", b""):
-            return reply
+            return reply, ChatStream(call, reply.headers)
         async with reply:
             try:
                 told = await reply.read_all(_ERROR_READ_S, _MAX_ERROR_BYTES)
@@ -117,13 +93,3 @@ class OpenAIModel:
         if reply.status != 200:
             raise status_answer(reply.status, reply.headers, told, self._secret)
         raise reported_error(reported(load(told)), reply.headers)
-
-
-async def _read(reply: HttpStream, chat: ChatStream, timeout_s: float) -> bytes:
-    """The next bytes; whatever goes wrong behind the last finish reason is the end."""
-    try:
-        return await reply.read(timeout_s)
-    except TargetError:
-        if chat.finished:
-            return b""
-        raise

@@ -6,6 +6,7 @@ LF or CRLF, the blank after the colon optional.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from router_core.errors import UnavailableError
@@ -23,34 +24,41 @@ class EventReader:
         self._data: list[bytes] = []
         self._size = 0
 
-    def feed(self, piece: bytes) -> list[bytes]:
-        """Data of the events that `piece` completes. Raises `UnavailableError` past `MAX_EVENT_BYTES`."""
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        """Data of the events that `piece` completes, to be taken to the end.
+
+        Raises `UnavailableError` past `MAX_EVENT_BYTES`, after the events before it.
+        """
         lines = (self._rest + piece if self._rest else piece).split(b"\n")
         self._rest = lines.pop()
-        events: list[bytes] = []
         for line in lines:
-            self._line(line, events)
-        if len(self._rest) + self._size > MAX_EVENT_BYTES:
-            raise UnavailableError("the target sent an event that is too large")
-        return events
+            if (event := self._line(line)) is not None:
+                yield event
+        self._bound(len(self._rest))
 
-    def end(self) -> list[bytes]:
+    def end(self) -> Iterator[bytes]:
         """The event that the end of the stream completes, as some servers leave out the last blank line."""
-        events: list[bytes] = []
-        self._line(self._rest, events)
-        self._line(b"", events)
+        for line in (self._rest, b""):
+            if (event := self._line(line)) is not None:
+                yield event
         self._rest = b""
-        return events
 
-    def _line(self, line: bytes, events: list[bytes]) -> None:
+    def _line(self, line: bytes) -> bytes | None:
+        """Take in one line; a blank one completes an event."""
         if line.endswith(b"\r"):
             line = line[:-1]
         if line.startswith(b"data:"):
+            self._bound(len(line))
             self._size += len(line)
-            if self._size > MAX_EVENT_BYTES:
-                raise UnavailableError("the target sent an event that is too large")
             self._data.append(line[6:] if line.startswith(b"data: ") else line[5:])
-        elif not line and self._data:
-            events.append(self._data[0] if len(self._data) == 1 else b"\n".join(self._data))
-            self._data = []
-            self._size = 0
+            return None
+        if line or not self._data:
+            return None
+        event = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
+        self._data = []
+        self._size = 0
+        return event
+
+    def _bound(self, more: int) -> None:
+        if self._size + more > MAX_EVENT_BYTES:
+            raise UnavailableError("the target sent an event that is too large")
