@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,15 @@ from gateway.sandbox_targets import NO_ACCESS, Access, sandbox_targets
 from gateway.settings import KeySettings, Settings, TargetSettings
 from gateway.settings_loading import AUTO
 from gateway.settings_secrets import Secret, resolve
-from router_core.adapters.data_files import DatedData, DeclaredTarget, load_data, notes, target_spec, tier_of
+from router_core.adapters.data_files import (
+    DatedData,
+    DeclaredTarget,
+    find_model,
+    load_data,
+    notes,
+    target_spec,
+    tier_of,
+)
 from router_core.errors import ConfigurationError
 from router_core.inference import TIERS
 from router_core.resources import TargetSpec
@@ -32,11 +40,12 @@ _GIVEN: Final = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedTarget:
-    """One target that will be served; `secret` is its api key."""
+    """One target that will be served; `secret` is its api key. `native_schema`: its service takes a JSON schema."""
 
     settings: TargetSettings
     spec: TargetSpec
     secret: Secret | None = None
+    native_schema: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +84,9 @@ def plan(
     data = load_data(settings.data.models, settings.data.regions)
     missing = missing_tiers(settings)
     added = sandbox_targets(missing, access) if sandbox else ()
-    configured = tuple(_planned(target, data, settings, environ) for target in settings.targets)
-    stand_ins = tuple(
-        PlannedTarget(
-            settings=target, spec=_spec(target, data, settings), secret=_stand_in_key(target, access)
-        )
-        for target in added
-    )
+    placed = [_placed(target, environ) for target in settings.targets]
+    configured = tuple(_planned(target, data, settings, _api_key(target, environ)) for target in placed)
+    stand_ins = tuple(_planned(target, data, settings, _stand_in_key(target, access)) for target in added)
     keys, printed = plan_keys(settings, environ, sandbox=sandbox)
     targets = configured + stand_ins
     return Plan(
@@ -156,16 +161,33 @@ def _declared(target: TargetSettings) -> DeclaredTarget:
     )
 
 
-def _spec(target: TargetSettings, data: DatedData, settings: Settings) -> TargetSpec:
-    return target_spec(_declared(target), data, settings.server.region)
+def _placed(target: TargetSettings, environ: Mapping[str, str]) -> TargetSettings:
+    """A Bedrock target without a region takes AWS's own variable. Raises `ConfigurationError` when there is none."""
+    if target.kind != "bedrock" or target.region is not None:
+        return target
+    region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
+    if not region:
+        raise ConfigurationError(f"settings: target {target.name} needs a region (or AWS_REGION)")
+    return replace(target, region=region)
 
 
 def _planned(
-    target: TargetSettings, data: DatedData, settings: Settings, environ: Mapping[str, str]
+    target: TargetSettings, data: DatedData, settings: Settings, secret: Secret | None
 ) -> PlannedTarget:
-    key = f"targets.{target.name}.api_key"
-    secret = resolve(target.api_key, environ, key) if target.api_key is not None else None
-    return PlannedTarget(settings=target, spec=_spec(target, data, settings), secret=secret)
+    declared = _declared(target)
+    entry = find_model(data, target.model, target.kind) or {}
+    return PlannedTarget(
+        settings=target,
+        spec=target_spec(declared, data, settings.server.region),
+        secret=secret,
+        native_schema=bool(entry.get("native_schema", False)),
+    )
+
+
+def _api_key(target: TargetSettings, environ: Mapping[str, str]) -> Secret | None:
+    if target.api_key is None:
+        return None
+    return resolve(target.api_key, environ, f"targets.{target.name}.api_key")
 
 
 def _stand_in_key(target: TargetSettings, access: Access) -> Secret | None:

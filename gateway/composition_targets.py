@@ -6,8 +6,10 @@ and start-up time.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import os
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ from router_core.ports import Embedder, HealthProbe, Model
 if TYPE_CHECKING:
     from edge_runtime.device_model import OnnxDeviceModel
     from edge_runtime.engines.owner import OwnerThread
+    from router_core.adapters.sigv4 import Credentials
 
 Close = Callable[[], Awaitable[None]]
 
@@ -30,7 +33,8 @@ class Adapters:
     embedders: dict[str, Embedder] = field(default_factory=dict)
     probes: dict[str, HealthProbe] = field(default_factory=dict)
     closers: list[Close] = field(default_factory=list)
-    _devices: dict[Path, tuple[OnnxDeviceModel, OwnerThread]] = field(default_factory=dict)
+    credentials: Credentials | None = None
+    devices: dict[Path, tuple[OnnxDeviceModel, OwnerThread]] = field(default_factory=dict)
 
 
 def build_adapters(made: Plan, threshold: Callable[[], float]) -> Adapters:
@@ -48,11 +52,11 @@ def _onnx(target: PlannedTarget, made: Plan, built: Adapters, threshold: Callabl
     from edge_runtime.store import SHIPPED
 
     folder = (target.settings.path or SHIPPED / target.settings.model).resolve()
-    if folder not in built._devices:
-        built._devices[folder] = _load_device(target, folder, made, threshold)
-        owner = built._devices[folder][1]
+    if folder not in built.devices:
+        built.devices[folder] = _load_device(target, folder, made, threshold)
+        owner = built.devices[folder][1]
         built.closers.append(lambda: _close_owner(owner))
-    model, owner = built._devices[folder]
+    model, owner = built.devices[folder]
     built.models[target.spec.name] = model
     built.embedders[target.spec.name] = model
     built.probes[target.spec.name] = DeviceProbe(owner)
@@ -95,6 +99,7 @@ async def _close_owner(owner: OwnerThread) -> None:
 def _openai(target: PlannedTarget, made: Plan, built: Adapters, threshold: Callable[[], float]) -> None:
     from router_core.adapters.http_pool import HttpPool
     from router_core.adapters.openai_http import OpenAIModel
+    from router_core.adapters.vllm_probe import VllmProbe
 
     key = target.secret.reveal() if target.secret is not None else None
     url = target.settings.base_url or ""
@@ -102,13 +107,52 @@ def _openai(target: PlannedTarget, made: Plan, built: Adapters, threshold: Calla
     model = OpenAIModel(pool, model=target.spec.model, api_key=key)
     built.models[target.spec.name] = model
     built.embedders[target.spec.name] = model
+    built.probes[target.spec.name] = VllmProbe(pool, model=target.spec.model, api_key=key)
     built.closers.append(pool.aclose)
 
 
 def _connections(target: PlannedTarget) -> int:
-    # Room for what the router lets through, and for probes beside it.
-    return max(64, 2 * target.spec.max_concurrency)
+    # Streams hold a connection each for as long as they run; a pool that is too small would queue where nobody looks.
+    return max(512, 2 * target.spec.max_concurrency)
 
 
 def _bedrock(target: PlannedTarget, made: Plan, built: Adapters, threshold: Callable[[], float]) -> None:
-    return
+    from router_core.adapters.bedrock import BedrockEmbedder, BedrockModel, bedrock_url
+    from router_core.adapters.http_pool import HttpPool
+
+    region, model = target.spec.region or "", target.spec.model
+    url = target.settings.endpoint_url or bedrock_url(region)
+    if built.credentials is None:
+        built.credentials = _credentials(made, os.environ)
+    pool = HttpPool(url, max_connections=_connections(target))
+    built.closers.append(pool.aclose)
+    if "embed" in target.spec.tasks:
+        built.embedders[target.spec.name] = BedrockEmbedder(
+            pool, model=model, region=region, credentials=built.credentials
+        )
+        return
+    built.models[target.spec.name] = BedrockModel(
+        pool, model=model, region=region, credentials=built.credentials, native_schema=target.native_schema
+    )
+
+
+def _credentials(made: Plan, environ: Mapping[str, str]) -> Credentials:
+    """The stand-in's keys in the sandbox, else those of the environment, else wherever botocore finds some."""
+    from router_core.adapters.sigv4 import AwsKeys, static_credentials
+
+    if made.access.secret_access_key is not None:
+        secret = made.access.secret_access_key.reveal()
+        return static_credentials(AwsKeys(access_key_id=made.access.access_key_id, secret_access_key=secret))
+    key_id, secret = environ.get("AWS_ACCESS_KEY_ID"), environ.get("AWS_SECRET_ACCESS_KEY", "")
+    if key_id and secret:
+        token = environ.get("AWS_SESSION_TOKEN") or None
+        return static_credentials(
+            AwsKeys(access_key_id=key_id, secret_access_key=secret, session_token=token)
+        )
+    if find_spec("botocore") is None:
+        raise ConfigurationError(
+            "a Bedrock target needs AWS keys in the environment, or the aws extra to find them"
+        )
+    from router_core.adapters.bedrock_credentials import SessionCredentials
+
+    return SessionCredentials()

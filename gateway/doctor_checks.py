@@ -61,6 +61,8 @@ def _plan(settings: Settings, *, sandbox: bool) -> Iterator[Finding]:
     for tier in TIERS:
         yield _tier(tier, made)
     for line in made.notes:
+        if line.startswith("tier "):
+            continue
         yield Finding(verdict="note", what="data", detail=line)
     for target in made.targets:
         yield _target(target)
