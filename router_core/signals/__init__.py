@@ -8,6 +8,7 @@ prepares the text once and reads every signal from that; the modules' own functi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict, Unpack
 
 from router_core.signals.complexity import complexity, complexity_in
 from router_core.signals.fingerprint import canonical_json, fingerprint, stable_fraction
@@ -27,6 +28,7 @@ __all__ = [
     "ClassFacts",
     "ClassRules",
     "PiiSpan",
+    "RequestFacts",
     "TextSignals",
     "analyse",
     "canonical_json",
@@ -73,24 +75,33 @@ class TextSignals:
         return level_for_kinds(self.pii_kinds, health=self.health)
 
 
-def analyse(  # noqa: PLR0913  # the facts of a request that bear on its text; keyword-only
-    text: str,
-    *,
-    turns: int = 1,
-    has_tools: bool = False,
-    has_images: bool = False,
-    has_audio: bool = False,
-    wants_json: bool = False,
-    max_tokens: int | None = None,
-) -> TextSignals:
+class RequestFacts(TypedDict, total=False):
+    """What else about a request bears on reading its text; anything left out is absent (one turn, no limit).
+
+    `turns`: messages so far. `max_tokens`: the answer's limit. `wants_json`: a schema of the caller's own.
+    """
+
+    turns: int
+    has_tools: bool
+    has_images: bool
+    has_audio: bool
+    wants_json: bool
+    max_tokens: int | None
+
+
+def analyse(text: str, **facts: Unpack[RequestFacts]) -> TextSignals:
     """Read every signal of `text`. Linear in its length; all of it is scanned for personal data and injection."""
     reading = read(text)
     pii = pii_in(reading)
     guard, cues = guard_in(reading)
+    turns, has_tools = facts.get("turns", 1), facts.get("has_tools", False)
+    plain = not (has_tools or facts.get("has_images") or facts.get("has_audio") or facts.get("wants_json"))
     return TextSignals(
         tokens=tokens_in(reading),
-        complexity=complexity_in(reading, turns=turns, has_tools=has_tools, max_tokens=max_tokens),
-        task=task_in(reading, plain=not (has_tools or has_images or has_audio or wants_json), turns=turns),
+        complexity=complexity_in(
+            reading, turns=turns, has_tools=has_tools, max_tokens=facts.get("max_tokens")
+        ),
+        task=task_in(reading, plain=plain, turns=turns),
         language=language_in(reading),
         pii=pii,
         pii_kinds=kinds_of(pii) if pii else (),

@@ -85,14 +85,18 @@ def _emails(plain: str) -> Iterator[PiiSpan]:
 def _hardware(plain: str) -> Iterator[PiiSpan]:
     for mark, rest in _MAC_RESTS:
         if plain.count(mark) > 4:
-            for match in rest.finditer(plain):
-                head = _MAC_HEAD.search(plain, max(0, match.start() - 3), match.start())
-                if head:
-                    yield at("mac_address", (head.start(), match.end()))
+            yield from _macs(plain, rest)
     if "::" in plain or plain.count(":") > 6:
         for match in _HEX_STRETCH.finditer(plain):
             if _is_ipv6(plain, match):
                 yield at("ip_address", match.span())
+
+
+def _macs(plain: str, rest: re.Pattern[str]) -> Iterator[PiiSpan]:
+    for match in rest.finditer(plain):
+        head = _MAC_HEAD.search(plain, max(0, match.start() - 3), match.start())
+        if head:
+            yield at("mac_address", (head.start(), match.end()))
 
 
 def _is_ipv6(plain: str, match: re.Match[str]) -> bool:

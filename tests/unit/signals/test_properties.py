@@ -114,3 +114,10 @@ def test_stable_fractions_are_spread_evenly() -> None:
     for number in range(10_000):
         counts[int(stable_fraction(f"request-{number}") * 10)] += 1
     assert max(abs(count - 1000) for count in counts) < 120
+
+
+def test_ten_megabytes_are_read_to_the_last_character() -> None:
+    """Nothing is cut off at the largest body the service accepts."""
+    text = "the committee met again " * 430_000 + "4111 1111 1111 1111"
+    assert len(text) > 10_000_000
+    assert [(span.kind, span.end) for span in analyse(text).pii] == [("credit_card", len(text))]
