@@ -4,7 +4,8 @@ Its weights are set, not trained: the next token follows from the last one alone
 so a stream that lost, repeated or restarted text is seen in the text itself, on a real engine with real tokenisation,
 attention, paging and sampling around it. Nothing comes from the network, and the same folder comes out every time.
 
-Usage, in an environment with torch and transformers: python tests/integration/tiny_model.py FOLDER
+Usage, at the root of a checkout, in an environment with torch and transformers:
+python -m tests.integration.tiny_model FOLDER
 """
 
 from __future__ import annotations
@@ -16,10 +17,9 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from tests.integration.counting import CONTEXT_TOKENS, LAST
+
 SEED = 20_26
-# The last number it says: the whole count and a short question fit into CONTEXT_TOKENS.
-LAST = 900
-CONTEXT_TOKENS = 1_024
 WIDTH = 256
 LAYERS = 4
 VOCABULARY = 3_000

@@ -18,11 +18,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2
+import psutil
 
 # Generous: a start takes half a minute on two free cores, and several times as long on busy ones.
 READY_S = 300.0
 STOP_S = 30.0
+IDLE_S = 60.0
 _POLL_S = 0.5
+_ENGINE = "VLLM::Engine"
 # vLLM's own CPU figures: 1 GiB of KV cache, and threads left where the system puts them (it would bind all to core 0).
 _ENVIRONMENT = {
     "VLLM_CPU_KVCACHE_SPACE": "1",
@@ -94,12 +97,38 @@ class VllmNode:
             time.sleep(_POLL_S)
         self.start_s = time.monotonic() - began
 
+    def wait_idle(self) -> None:
+        """Returns when it serves nobody. Raises AssertionError when it is still busy after IDLE_S."""
+        deadline = time.monotonic() + IDLE_S
+        while (busy := self.load()) and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+        assert not busy, f"{busy:g} requests still on the node after {IDLE_S:g} s\n{self.tail()}"
+
+    def load(self) -> float:
+        """Requests that run or wait on it, by its own count."""
+        figures = self.metrics()
+        return figures["vllm:num_requests_running"] + figures["vllm:num_requests_waiting"]
+
     def kill(self) -> None:
         """SIGKILL to the server and all its children: connections drop without a word."""
         self._end(signal.SIGKILL)
 
-    def terminate(self) -> None:
-        """SIGTERM; SIGKILL when it stays longer than STOP_S."""
+    def kill_engine(self) -> None:
+        """SIGKILL to the engine alone, as when it runs out of memory: the HTTP server is left to tell its clients."""
+        assert self._process is not None, "the node is not running"
+        children = psutil.Process(self._process.pid).children(recursive=True)
+        engines = [child for child in children if child.name().startswith(_ENGINE)]
+        assert engines, f"no {_ENGINE} among {[child.name() for child in children]}"
+        for engine in engines:
+            engine.kill()
+
+    def ask_to_stop(self) -> None:
+        """SIGTERM to the server, without waiting: what a container platform does first."""
+        assert self._process is not None, "the node is not running"
+        self._process.terminate()
+
+    def stop(self) -> None:
+        """SIGTERM to all; SIGKILL when they stay longer than STOP_S."""
         self._end(signal.SIGTERM)
 
     def metrics(self) -> dict[str, float]:
@@ -154,7 +183,7 @@ def running_nodes(*plans: NodePlan) -> Iterator[tuple[VllmNode, ...]]:
         yield nodes
     finally:
         for node in nodes:
-            node.terminate()
+            node.stop()
 
 
 def _signal_group(leader: int, number: signal.Signals) -> None:
