@@ -7,16 +7,15 @@ its `finish_reason`, and `[DONE]` only when everything before it is true.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
 from gateway.http import answers
 from gateway.http.openai import shapes
+from gateway.http.openai.relaying import DONE, error_event
 from router_core.execution import Chunk
 from router_core.inference import InferenceResponse
-
-DONE: Final = b"data: [DONE]\n\n"
 
 
 class ChatChunks:
@@ -62,6 +61,9 @@ class ChatChunks:
     def end(self, response: InferenceResponse) -> bytes:
         """Closes choices the tier left open, then the usage chunk when asked for, then `[DONE]`."""
         return b"".join(self._closing(response)) + DONE
+
+    def failed(self, error: dict[str, Any]) -> bytes:
+        return error_event(error)
 
     def _closing(self, response: InferenceResponse) -> Iterator[bytes]:
         reasons = {choice.index: choice.finish_reason for choice in shapes.choices_of(response)}

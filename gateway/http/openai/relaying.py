@@ -7,7 +7,7 @@ A stream that fails after its head gets one `data: {"error": ...}` event and the
 from __future__ import annotations
 
 import logging
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from gateway.http import answers
 from gateway.http.exchange import Exchange
@@ -18,6 +18,7 @@ from router_core.errors import TierwiseError, UnavailableError
 from router_core.execution import Chunk
 from router_core.inference import InferenceResponse
 
+DONE: Final = b"data: [DONE]\n\n"
 _LOG: Final = logging.getLogger("tierwise.http")
 
 
@@ -28,6 +29,8 @@ class Chunks(Protocol):
 
     def end(self, response: InferenceResponse) -> bytes: ...
 
+    def failed(self, error: dict[str, Any]) -> bytes: ...
+
 
 async def relay(exchange: Exchange, live: LiveStream, chunks: Chunks) -> InferenceResponse | None:
     """Pieces as they come, without the stream's end; None when it failed and the error event has been sent."""
@@ -36,11 +39,11 @@ async def relay(exchange: Exchange, live: LiveStream, chunks: Chunks) -> Inferen
         if live.response is None:
             raise UnavailableError("the stream ended without an answer")
     except TierwiseError as error:
-        await exchange.finish(error_event(exchange, error))
+        await exchange.finish(chunks.failed(openai_error(exchange, error)))
         return None
     except Exception as error:  # the head is sent: whatever went wrong inside can only be an event
         note(_LOG, error, exchange.request_id)
-        await exchange.finish(error_event(exchange, error))
+        await exchange.finish(chunks.failed(openai_error(exchange, error)))
         return None
     return live.response
 
@@ -55,6 +58,12 @@ async def _pieces(exchange: Exchange, live: LiveStream, chunks: Chunks) -> None:
             live.response = piece
 
 
-def error_event(exchange: Exchange, error: Exception) -> bytes:
-    problem = problem_of(error, openai=True)
-    return b"data: " + answers.encode(problem.openai(exchange.request_id)) + b"\n\n"
+def error_event(error: dict[str, Any]) -> bytes:
+    """How a failure looks in the middle of a stream of `data` lines."""
+    return b"data: " + answers.encode({"error": error}) + b"\n\n"
+
+
+def openai_error(exchange: Exchange, error: Exception) -> dict[str, Any]:
+    """The error object for `error`."""
+    found: dict[str, Any] = problem_of(error, openai=True).openai(exchange.request_id)["error"]
+    return found
