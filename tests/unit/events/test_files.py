@@ -162,7 +162,7 @@ def test_a_request_is_found_over_all_workers_and_by_its_whole_id(tmp_path: Path)
     writer(tmp_path, "w0").write(
         [reference("state", "s"), decision(1, state="s", policy="p"), outcome(1), outcome(10)]
     )
-    writer(tmp_path, "w1").write([quality, {**outcome(2), "text": '"request_id":"r1"'}])
+    writer(tmp_path, "w1").write([quality, {**outcome(2), "inner": {"request_id": "r1"}}])
     found = find(tmp_path, "r1")
     assert (found.decision, found.outcome, found.qualities) == (
         decision(1, state="s", policy="p"),
