@@ -33,7 +33,7 @@ timings = st.builds(
 )
 
 
-def folded(times: int, timing: Timing, estimates: Estimates = Estimates()) -> Estimates:  # noqa: B008 - frozen
+def folded(times: int, timing: Timing, estimates: Estimates = Estimates()) -> Estimates:  # noqa: B008 - a frozen value
     for _ in range(times):
         estimates = fold_outcome(estimates, ok=True, timing=timing)
     return estimates
