@@ -112,6 +112,8 @@ class ChatStream:
         reasoning = delta.get("reasoning_content") or delta.get("reasoning") or ""
         refusal = delta.get("refusal") or ""
         logprobs = choice.get("logprobs")
+        if not isinstance(text, str):
+            raise ValueError("content that is not text")
         state.length += len(text) + len(reasoning)
         if text or deltas or reasoning or refusal or logprobs:
             chunks.append(

@@ -23,8 +23,11 @@ from router_core.ports import Reading
 MODELS_EVERY: Final = 30
 """Probes between two looks at the list of models, which changes when adapters are loaded."""
 _MAX_MODELS: Final = 1_000
-_GAUGES: Final = {"running": ("num_requests_running",), "waiting": ("num_requests_waiting",)}
-_COUNTERS: Final = {
+_GAUGES: Final[Mapping[str, tuple[str, ...]]] = {
+    "running": ("num_requests_running",),
+    "waiting": ("num_requests_waiting",),
+}
+_COUNTERS: Final[Mapping[str, tuple[str, ...]]] = {
     "requests_total": ("request_success_total",),
     "ttft_sum_s": ("time_to_first_token_seconds_sum",),
     "ttft_count": ("time_to_first_token_seconds_count",),
