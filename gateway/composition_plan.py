@@ -40,12 +40,14 @@ _GIVEN: Final = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedTarget:
-    """One target that will be served; `secret` is its api key. `native_schema`: its service takes a JSON schema."""
+    """One target that will be served; `secret` is its api key. `native_schema`: its service takes a JSON schema;
+    `stand_in`: the sandbox added it."""
 
     settings: TargetSettings
     spec: TargetSpec
     secret: Secret | None = None
     native_schema: bool = False
+    stand_in: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +88,10 @@ def plan(
     added = sandbox_targets(missing, access) if sandbox else ()
     placed = [_placed(target, environ) for target in settings.targets]
     configured = tuple(_planned(target, data, settings, _api_key(target, environ)) for target in placed)
-    stand_ins = tuple(_planned(target, data, settings, _stand_in_key(target, access)) for target in added)
+    stand_ins = tuple(
+        replace(_planned(target, data, settings, _stand_in_key(target, access)), stand_in=True)
+        for target in added
+    )
     keys, printed = plan_keys(settings, environ, sandbox=sandbox)
     targets = configured + stand_ins
     return Plan(

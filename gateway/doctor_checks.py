@@ -80,7 +80,7 @@ def _target(target: PlannedTarget) -> Finding:
     url = target.settings.base_url or target.settings.endpoint_url
     if target.settings.kind == "onnx":
         return _device_model(what, target)
-    if url in (NOT_STARTED.bedrock_url, f"{NOT_STARTED.mec_url}/v1"):
+    if target.stand_in:
         return _ok(what, "stand-in, started with the sandbox")
     if url is None:
         signed = bool(os.environ.get("AWS_ACCESS_KEY_ID") or os.environ.get("AWS_PROFILE"))
