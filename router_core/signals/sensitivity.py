@@ -23,9 +23,9 @@ LEVELS: Final = ("public", "internal", "confidential", "restricted")
 LEVEL_OF_KIND: Final[Mapping[str, str]] = {
     "ip_address": "internal",
     "mac_address": "internal",
-    "email": "confidential",
-    "phone": "confidential",
-    "geo_coordinates": "confidential",
+    "email": "internal",
+    "phone": "internal",
+    "geo_coordinates": "internal",
     "date_of_birth": "confidential",
     "credit_card": "confidential",
     "iban": "confidential",
@@ -43,8 +43,8 @@ LEVEL_OF_KIND: Final[Mapping[str, str]] = {
     "private_key": "restricted",
     "medical_record": "restricted",
 }
-"""The level each kind calls for by itself. A device's address is not public but moves no one's risk; what
-reaches, names or pays for a person is confidential; a medical record number and a private key stay near."""
+"""The level each kind calls for by itself. What reaches a person or a device is not public, yet stands in ordinary
+questions; what identifies or pays for a person is confidential; a medical record number and a private key stay near."""
 
 IDENTIFYING: Final = frozenset(
     {

@@ -44,10 +44,10 @@ _ABOUT_CODE: Final = re.compile(
 )
 
 _PATTERNS: Final = (
-    ("embed", _EMBED),
-    ("summarize", _SUMMARIZE),
-    ("classify", _CLASSIFY),
-    ("extract", _EXTRACT),
+    ("embed", triggers.EMBED, _EMBED),
+    ("summarize", triggers.SUMMARIZE, _SUMMARIZE),
+    ("classify", triggers.CLASSIFY, _CLASSIFY),
+    ("extract", triggers.EXTRACT, _EXTRACT),
 )
 
 
@@ -76,12 +76,15 @@ def task_in(reading: Reading, *, plain: bool, turns: int) -> str:
     asked = (
         lower if len(lower) <= _HEAD_CHARS + _TAIL_CHARS else f"{lower[:_HEAD_CHARS]}\n{lower[-_TAIL_CHARS:]}"
     )
-    if _ABOUT_CODE.search(asked):
-        return "chat"
-    return _work(asked)
+    work = _work(asked, reading.hits)
+    return "chat" if work != "chat" and _ABOUT_CODE.search(asked) else work
 
 
-def _work(asked: str) -> str:
+def _work(asked: str, hits: set[str]) -> str:
     """The first kind of work in the text; where several are asked for, the earliest leads."""
-    matches = [(match.start(), name) for name, pattern in _PATTERNS if (match := pattern.search(asked))]
+    matches = [
+        (match.start(), name)
+        for name, words, pattern in _PATTERNS
+        if not hits.isdisjoint(words) and (match := pattern.search(asked))
+    ]
     return min(matches)[1] if matches else "chat"

@@ -29,11 +29,13 @@ SAFETY: Final = word_set(
     "brake brakes braking collision obstacle pedestrian airbag emergency alarm alert patient cardiac arrhythmia spo2",
     "seizure overheat overheats overheated overheating leak smoke shutdown intrusion heart",
 )
-TASK: Final = word_set(
-    "summarize summarise summary summarizing tldr tl sum condense gist points classify categorize categorise category",
-    "class label sentiment spam positive toxic phishing extract pull mentioned appear list find get embed embedding",
-    "embeddings",
+SUMMARIZE: Final = word_set("summarize summarise summary summarizing tldr tl sum condense gist points")
+CLASSIFY: Final = word_set(
+    "classify categorize categorise category class label sentiment spam positive toxic phishing"
 )
+EXTRACT: Final = word_set("extract pull mentioned appear list find get")
+EMBED: Final = word_set("embed embedding embeddings")
+TASK: Final = SUMMARIZE | CLASSIFY | EXTRACT | EMBED
 SECRET: Final = word_set(
     "password passwd passphrase passwort passcode pwd contraseña secret token key apikey secretkey accesskey accountkey",
     "accesstoken",

@@ -154,7 +154,7 @@ def test_levels_follow_the_table() -> None:
     assert level_for(scan("hello")) == "public"
     assert level_for((), health=True) == "internal"
     assert level_for(scan("host 10.1.2.33")) == "internal"
-    assert level_for(scan("write to anna@example.com")) == "confidential"
+    assert level_for(scan("write to anna@example.com")) == "internal"
     assert level_for(scan("write to anna@example.com"), health=True) == "restricted"
     assert level_for(scan("host 10.1.2.33"), health=True) == "internal"
     assert level_for(scan("MRN: 00123456")) == "restricted"
