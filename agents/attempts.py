@@ -64,7 +64,7 @@ class Ledger:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One decided request on its way through the executor; `started_s` (receipt, from which the
-    deadline counts) and `executing_s` are monotonic."""
+    deadline counts) and `executing_s` are monotonic; `cache` is miss or bypass."""
 
     request: InferenceRequest
     context: RequestContext
@@ -73,6 +73,7 @@ class Job:
     policy: Policy
     started_s: float
     executing_s: float
+    cache: str = "bypass"
     ledger: Ledger = field(default_factory=Ledger)
 
     @property

@@ -51,12 +51,12 @@ class Pipeline:
         key = self._cache.key(request, turn.context, turn.decision, turn.table.policy.cache)
         if key is not None and (hit := await self._cache.lookup(key)) is not None:
             return self._reused(turn, *hit)
-        job = self._job(turn)
+        job = self._job(turn, "bypass" if key is None else "miss")
         try:
             work = self._executor.embed if turn.context.task == "embed" else self._executor.run
             execution = await work(job)
         except BaseException as error:
-            self._failed(job, error, "bypass" if key is None else "miss")
+            self._failed(job, error)
             raise
         return await self._completed(turn, execution, key)
 
@@ -68,13 +68,13 @@ class Pipeline:
             for event in _replayed(turn, self._reused(turn, *hit)):
                 yield event
             return
-        job = self._job(turn)
+        job = self._job(turn, "bypass" if key is None else "miss")
         try:
             async with aclosing(self._executor.stream(job)) as parts:
                 async for part in parts:
                     yield await self._completed(turn, part, key) if isinstance(part, Execution) else part
         except BaseException as error:
-            self._failed(job, error, "bypass" if key is None else "miss")
+            self._failed(job, error)
             raise
 
     def explain(self, request: InferenceRequest) -> InferenceResponse:
@@ -118,7 +118,7 @@ class Pipeline:
         target = preferences.target or self._embedder
         return replace(request, preferences=replace(preferences, target=target, fallback=False))
 
-    def _job(self, turn: Turn) -> Job:
+    def _job(self, turn: Turn, cache: str = "bypass") -> Job:
         return Job(
             request=turn.request,
             context=turn.context,
@@ -127,6 +127,7 @@ class Pipeline:
             policy=turn.table.policy,
             started_s=turn.marks_s[0],
             executing_s=self._now(),
+            cache=cache,
         )
 
     def _planned(self, turn: Turn) -> InferenceResponse:
@@ -150,10 +151,10 @@ class Pipeline:
         self._monitor.added(response.timings.overhead_ms / 1000.0)
         return response
 
-    def _failed(self, job: Job, error: BaseException, cache: str) -> None:
+    def _failed(self, job: Job, error: BaseException) -> None:
         """A failed or abandoned request is recorded and billed like any other."""
         status = "failed" if isinstance(error, Exception) else "cancelled"
-        self._monitor.finished(job.context, nothing_served(job, self._now()), status, cache)
+        self._monitor.finished(job.context, nothing_served(job, self._now()), status, job.cache)
 
 
 def _replayed(turn: Turn, response: InferenceResponse) -> list[StreamEvent]:

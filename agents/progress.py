@@ -33,7 +33,10 @@ class Progress:
         events: tuple[Opened | Handoff | Chunk, ...] = (chunk,)
         if not self._opened:
             self._opened = True
-            events = (Opened(decision=self._job.decision, served=served_by(spec), cache="miss"), chunk)
+            events = (
+                Opened(decision=self._job.decision, served=served_by(spec), cache=self._job.cache),
+                chunk,
+            )
         elif self._source is not None:
             self._handoff = Handoff(source=self._source, to=spec.name, at_chars=len(self.accepted.text))
             events = (self._handoff, chunk)

@@ -34,7 +34,7 @@ async def test_a_stream_opens_flows_and_ends_once() -> None:
     """Opened first, the chunks in order, one response last with the whole text and the reported usage."""
     usage = Usage(prompt_tokens=12, completion_tokens=3)
     events = await collect(House().build(mec=[words("a|b|c", usage=usage)]), ask(stream=True))
-    assert isinstance(events[0], Opened) and events[0].served.target == "mec/a"
+    assert isinstance(events[0], Opened) and (events[0].served.target, events[0].cache) == ("mec/a", "bypass")
     assert text_of(events) == "abc"
     assert sum(isinstance(event, InferenceResponse) for event in events) == 1
     response = response_of(events)
