@@ -33,6 +33,7 @@ model = "{model}"
 api_key = "env:EDGE_KEY"
 context_tokens = {context}
 max_output_tokens = {last}
+continues = true
 """
 
 

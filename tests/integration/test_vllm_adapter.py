@@ -11,6 +11,7 @@ import pytest
 
 from router_core.adapters.http_pool import HttpPool
 from router_core.adapters.openai_http import OpenAIModel
+from router_core.adapters.vllm_probe import VllmProbe
 from router_core.errors import RefusedError, UnavailableError
 from router_core.execution import Chunk
 from router_core.inference import Params
@@ -169,6 +170,43 @@ async def test_a_closed_stream_frees_its_slot(model: OpenAIModel, nodes: tuple[V
     await asyncio.to_thread(nodes[0].wait_idle)
 
     assert nodes[0].metrics()["vllm:generation_tokens_total"] - before < LAST
+
+
+async def test_the_probe_reads_an_idle_node(pool: HttpPool) -> None:
+    """Every figure the router uses is on the real page, under the names that are looked for."""
+    reading = await VllmProbe(pool, SERVED_NAME, api_key=API_KEY).probe()
+
+    assert reading.up and reading.models == (SERVED_NAME,)
+    assert (reading.running, reading.waiting, reading.kv_usage) == (0, 0, 0.0)
+    for counter in (reading.requests_total, reading.ttft_sum_s, reading.ttft_count):
+        assert counter is not None and counter >= 0
+    assert reading.prefix_queries is not None and reading.prefix_hits is not None
+
+
+async def test_the_probe_counts_requests_first_tokens_and_prefix_hits(
+    pool: HttpPool, model: OpenAIModel
+) -> None:
+    """Two equal long prompts: two requests, two first tokens, and the second prompt's full blocks are hits."""
+    probe = VllmProbe(pool, SERVED_NAME, api_key=API_KEY)
+    before = await probe.probe()
+    for _ in range(2):
+        await model.generate(call(count(), max_tokens=1))
+    await asyncio.sleep(0.1)
+    after = await probe.probe()
+
+    def grown(figure: str) -> float:
+        return float(getattr(after, figure) - getattr(before, figure))
+
+    assert (grown("requests_total"), grown("ttft_count")) == (2, 2)
+    assert grown("ttft_sum_s") > 0
+    assert LAST < grown("prefix_hits") + 128 <= grown("prefix_queries")
+
+
+async def test_the_probe_finds_nothing_served_under_another_name(pool: HttpPool) -> None:
+    """A target whose settings name a model that the node doesn't serve is down, and the reason is told."""
+    reading = await VllmProbe(pool, "other", api_key=API_KEY).probe()
+
+    assert not reading.up and "not served" in reading.detail
 
 
 async def test_an_engine_that_dies_ends_the_stream_with_an_error(
