@@ -98,6 +98,8 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
     gateway = Gateway(app=create_app(dependencies), router=router, _closers=adapters.closers)
     try:
         await router.start()
+        # A worker that comes back must not serve a target that an operator has drained meanwhile.
+        crew.exchange()
     except BaseException:
         await gateway.close()
         raise
