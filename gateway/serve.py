@@ -13,8 +13,10 @@ import os
 import socket
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from gateway.cli_output import note
@@ -109,14 +111,30 @@ def stand_ins(settings: Settings, *, sandbox: bool) -> Iterator[tuple[Access, St
     if "mec" not in missing and "cloud" not in missing:
         yield NO_ACCESS, None
         return
-    from gateway.sandbox.processes import start_standins
-    from gateway.sandbox_targets import MEC_MODEL
-
-    started = start_standins(mec_nodes=1 if "mec" in missing else 0, mec_models=(MEC_MODEL,))
+    started = _start_stand_ins(missing, import_meanwhile=settings.server.workers == 1)
     try:
         yield access_to(started, missing), started
     finally:
         started.stop()
+
+
+def _start_stand_ins(missing: tuple[str, ...], *, import_meanwhile: bool) -> StandIns:
+    """Starting them takes half a second of another process: time in which a single server imports its own modules.
+    A parent of several workers must not, because it forks and so must stay without threads."""
+    from gateway.sandbox.processes import start_standins
+    from gateway.sandbox_targets import MEC_MODEL
+
+    nodes = 1 if "mec" in missing else 0
+    if not import_meanwhile:
+        return start_standins(mec_nodes=nodes, mec_models=(MEC_MODEL,))
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(start_standins, mec_nodes=nodes, mec_models=(MEC_MODEL,))
+        try:
+            import_module("gateway.serve_worker")
+        except BaseException:
+            starting.result().stop()
+            raise
+        return starting.result()
 
 
 def access_to(started: StandIns, missing: tuple[str, ...]) -> Access:

@@ -8,6 +8,7 @@ is 0. A second signal does not wait.
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -45,6 +46,9 @@ async def _serve(
     made: Plan, listener: socket.socket, ready: Callable[[], None], worker: str, parent: int | None
 ) -> int:
     gateway = await compose(made, worker=worker)
+    # What lives from start to end need not be looked at by every collection: shorter pauses on the request path.
+    gc.collect()
+    gc.freeze()
     try:
         server = _Server(_config(gateway, made), gateway, ready, drain_s=made.settings.server.drain_s)
         if parent is not None:
