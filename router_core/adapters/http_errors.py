@@ -18,8 +18,8 @@ MAX_RETRY_AFTER_S: Final = 86_400.0
 _MAX_SUMMARY: Final = 160
 _MAX_READ: Final = 2_000
 _UNAVAILABLE: Final = frozenset({408, 409, 424, 425, 500, 502, 503, 504, 529})
-# Whatever follows a bracket or a line break is data (validation libraries quote the input there).
-_DATA: Final = re.compile(r"[{\[\r\n]")
+# Whatever follows a bracket, an opening quote or a line break is data: validation libraries repeat the input there.
+_DATA: Final = re.compile(r"[{\[\r\n]|(?<!\w)['\"]")
 _HIDDEN: Final = re.compile(
     r"\S*://\S*"  # addresses
     r"|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"
@@ -28,7 +28,7 @@ _HIDDEN: Final = re.compile(
     r"|\barn:\S+|\b\d{12}\b"  # AWS resource names and account numbers
     r"|\b(?:sk|pk|rk|gsk|hf|nvapi|AKIA|ASIA|ABSK)[-_A-Za-z0-9*.]{6,}"  # keys by their usual beginnings
     r"|[A-Za-z0-9+/_*=-]{24,}"  # and anything as long as a key
-    r"|'[^']{33,}'|\"[^\"]{33,}\"|`[^`]{65,}`"  # quotations longer than a name
+    r"|`[^`]{65,}`"  # names stand in backquotes; this is longer than one
     r"|[^\x20-\x7e\xa0-\uffff]"
 )
 
