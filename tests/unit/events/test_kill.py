@@ -44,7 +44,7 @@ def test_after_kill_9_every_synced_record_is_there_and_no_broken_one(
 
 
 def test_a_file_cut_at_any_byte_gives_the_whole_records_before_the_cut(tmp_path: Path) -> None:
-    """What a kill in the middle of a write, or a lost page, can leave."""
+    """What a kill in the middle of a write, or a lost page, can leave; too rare to wait for, so made by hand."""
     written = [outcome(n) for n in range(3)]
     writer(tmp_path).write(written)
     (path,) = tmp_path.iterdir()
