@@ -98,7 +98,7 @@ class PolicySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventSettings:
-    """The append-only record log. `content_logging` adds prompt and answer text, never of restricted requests."""
+    """The append-only record log. `content_logging` is refused until there is one."""
 
     dir: Path = Path("var/events")
     fsync: Literal["always", "interval", "never"] = one_of(_INTERVAL, FSYNC)

@@ -67,6 +67,11 @@ def check(settings: Settings) -> None:
     _unique("targets", [target.name for target in settings.targets])
     _unique("keys", [key.id for key in settings.keys])
     _check_aliases(settings)
+    if settings.events.content_logging:
+        # A switch that did nothing would let an operator believe that there is a log of contents to look after.
+        raise ConfigurationError(
+            "settings: events.content_logging is not supported yet; records hold no content"
+        )
     if settings.policy.file and settings.policy.ssm:
         raise ConfigurationError("settings: policy.file and policy.ssm exclude each other")
 

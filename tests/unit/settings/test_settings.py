@@ -102,7 +102,7 @@ def test_the_file_in_the_folder_gives_way_to_the_variable(
     [
         ("TIERWISE_SERVER__PORT", "1234", lambda s: s.server.port == 1234),
         ("TIERWISE_SERVER__HOST", "0.0.0.0", lambda s: s.server.host == "0.0.0.0"),  # noqa: S104  # read, not bound
-        ("TIERWISE_EVENTS__CONTENT_LOGGING", "true", lambda s: s.events.content_logging),
+        ("TIERWISE_EVENTS__CONTENT_LOGGING", "false", lambda s: not s.events.content_logging),
         ("TIERWISE_EVENTS__DIR", "/data/events", lambda s: s.events.dir == Path("/data/events")),
         ("TIERWISE_TARGETS", f"[{EDGE}]", lambda s: [t.name for t in s.targets] == ["mec/a"]),
         ("TIERWISE_TARGETS__0__MODEL", "qwen3-8b", lambda s: s.targets[0].model == "qwen3-8b"),
@@ -138,6 +138,7 @@ def test_every_kind_of_key_is_overridden_by_its_variable(
         ("[server]\nkeep_alive_s = nan", "server.keep_alive_s must be a number"),
         ("[events]\nfsync = 'often'", "events.fsync must be one of always, interval, never"),
         ("[events]\ncontent_logging = 1", "events.content_logging must be true or false"),
+        ("[events]\ncontent_logging = true", "content_logging is not supported yet"),
         ("server = 3", "server must be a table"),
         ("targets = 3", "targets must be a list"),
         ("[[targets]]\nname = 'a b'", r"targets\[0\].name must be letters"),
