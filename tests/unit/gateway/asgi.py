@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -74,7 +75,7 @@ class Reply:
         """Server-sent events as (name, data); the data of a line that is no JSON stays text."""
         found = []
         for block in self.body.decode().split("\n\n"):
-            lines = dict(line.split(": ", 1) for line in block.splitlines())
+            lines = dict(line.split(": ", 1) for line in block.split("\n") if line)
             if lines:
                 data = lines["data"]
                 found.append((lines.get("event", ""), data if data == "[DONE]" else json.loads(data)))
@@ -101,8 +102,8 @@ async def call(
 
     async def receive() -> Message:
         nonlocal arrived
-        if arrived:
-            return {"type": "http.disconnect"}
+        if arrived:  # the client stays and says no more
+            await asyncio.Event().wait()
         arrived = True
         return {"type": "http.request", "body": raw, "more_body": False}
 

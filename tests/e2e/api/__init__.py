@@ -1,0 +1,1 @@
+"""The interface as clients meet it: over a socket."""
