@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 import openai
 import pytest
 from openai import AsyncOpenAI
+from openai.types.chat import ChatCompletionFunctionToolParam, ChatCompletionUserMessageParam
+from openai.types.shared_params.response_format_json_schema import JSONSchema
 
 from router_core.errors import NoPermittedTargetError, UnavailableError
 from router_core.execution import Choice, Output
@@ -18,8 +20,11 @@ from tests.unit.gateway.asgi import USER, application
 from tests.unit.gateway.scripted import TEXT, ScriptedRouter, text_output
 from tests.unit.gateway.test_chat import CALL, tool_pieces
 
-HELLO = {"role": "user", "content": "hello"}
-TOOL = {"type": "function", "function": {"name": "lights", "parameters": {"type": "object"}}}
+HELLO: ChatCompletionUserMessageParam = {"role": "user", "content": "hello"}
+TOOL: ChatCompletionFunctionToolParam = {
+    "type": "function",
+    "function": {"name": "lights", "parameters": {"type": "object"}},
+}
 
 
 @asynccontextmanager
@@ -38,16 +43,19 @@ async def test_chat() -> None:
         answer = await made.chat.completions.create(
             model="auto",
             messages=[HELLO],
-            extra_body={"tierwise": {"privacy": {"level": "restricted"}}},  # type: ignore[list-item] # a plain dict is what users write
+            extra_body={"tierwise": {"privacy": {"level": "restricted"}}},
         )
     assert answer.choices[0].message.content == TEXT
     assert router.asked[0].privacy.level == "restricted"
 
 
 async def test_chat_stream_with_the_clients_own_accumulation() -> None:
-    async with client() as made, made.chat.completions.stream(
-        model="auto", messages=[{"role": "user", "content": "x"}], stream_options={"include_usage": True}
-    ) as stream:
+    async with (
+        client() as made,
+        made.chat.completions.stream(
+            model="auto", messages=[HELLO], stream_options={"include_usage": True}
+        ) as stream,
+    ):
         kinds = [event.type async for event in stream]
         final = await stream.get_final_completion()
     assert kinds.count("content.done") == 1
@@ -61,11 +69,14 @@ async def test_streamed_tool_calls() -> None:
         pieces=tool_pieces,
         output=lambda _: Output(choices=(Choice(tool_calls=(CALL,), finish_reason="tool_calls"),)),
     )
-    async with client(router) as made, made.chat.completions.stream(
-        model="auto",
-        messages=[{"role": "user", "content": "x"}],
-        tools=[TOOL],  # type: ignore[list-item] # as above
-    ) as stream:
+    async with (
+        client(router) as made,
+        made.chat.completions.stream(
+            model="auto",
+            messages=[HELLO],
+            tools=[TOOL],
+        ) as stream,
+    ):
         final = await stream.get_final_completion()
     calls = final.choices[0].message.tool_calls
     assert calls is not None
@@ -77,12 +88,12 @@ async def test_structured_output() -> None:
         assert request.params.response_format is not None
         return text_output(request, '{"city": "Frankfurt"}')
 
-    schema = {"name": "place", "schema": {"type": "object"}, "strict": True}
+    schema: JSONSchema = {"name": "place", "schema": {"type": "object"}, "strict": True}
     async with client(ScriptedRouter(output=answered)) as made:
         answer = await made.chat.completions.create(
             model="auto",
-            messages=[{"role": "user", "content": "x"}],
-            response_format={"type": "json_schema", "json_schema": schema},  # type: ignore[arg-type,typeddict-item] # as above
+            messages=[HELLO],
+            response_format={"type": "json_schema", "json_schema": schema},
         )
     assert json.loads(answer.choices[0].message.content or "") == {"city": "Frankfurt"}
 
@@ -112,20 +123,19 @@ async def test_responses_whole_and_streamed() -> None:
 
 
 async def test_failures_become_the_clients_own_exceptions() -> None:
-    body = {"model": "auto", "messages": [HELLO]}
     async with client(key="nobody") as made:
         with pytest.raises(openai.AuthenticationError):
-            await made.chat.completions.create(**body)  # type: ignore[call-overload] # one body for several calls
+            await made.chat.completions.create(model="auto", messages=[HELLO])
     refused = NoPermittedTargetError("nothing is permitted", rejected={"cloud/nova-pro": "privacy"})
     async with client(ScriptedRouter(fails=refused)) as made:
         with pytest.raises(openai.BadRequestError) as caught:
-            await made.chat.completions.create(**body)  # type: ignore[call-overload] # as above
+            await made.chat.completions.create(model="auto", messages=[HELLO])
         assert caught.value.code == "no_permitted_target"
         with pytest.raises(openai.NotFoundError):
-            await made.chat.completions.create(**{**body, "model": "gpt-17"})  # type: ignore[call-overload] # as above
+            await made.chat.completions.create(model="gpt-17", messages=[HELLO])
     async with client(ScriptedRouter(breaks=UnavailableError("cut after 3 tokens"))) as made:
         with pytest.raises(openai.APIError, match="cut after 3 tokens"):
-            async for _ in await made.chat.completions.create(**body, stream=True):  # type: ignore[call-overload] # as above
+            async for _ in await made.chat.completions.create(model="auto", messages=[HELLO], stream=True):
                 pass
         with pytest.raises(openai.APIError, match="cut after 3 tokens"):
             async for _ in await made.responses.create(model="auto", input="x", stream=True):
