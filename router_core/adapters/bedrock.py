@@ -12,13 +12,13 @@ from collections.abc import AsyncGenerator
 from typing import Any, Final
 from urllib.parse import quote
 
-from router_core.adapters.bedrock_answers import ConverseReader, read_answer
-from router_core.adapters.bedrock_errors import answer_error
-from router_core.adapters.bedrock_request import converse_body
 from router_core.adapters.http_pool import HttpPool
-from router_core.adapters.http_stream import AnswerReader, HttpStream, read_chunks
-from router_core.adapters.openai_wire import dump, load
 from router_core.adapters.sigv4 import Credentials, Signer
+from router_core.adapters.wire.bedrock_answers import ConverseReader, read_answer
+from router_core.adapters.wire.bedrock_errors import answer_error
+from router_core.adapters.wire.bedrock_request import converse_body
+from router_core.adapters.wire.http_stream import AnswerReader, HttpStream, read_chunks
+from router_core.adapters.wire.openai_wire import dump, load
 from router_core.errors import ConfigurationError, TargetError, UnavailableError
 from router_core.execution import Chunk, EmbeddingAnswer, ModelAnswer, Usage
 from router_core.ports import EmbedCall, ModelCall

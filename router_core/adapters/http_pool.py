@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from router_core.adapters.http_connection import Connection, StaleConnectionError
-from router_core.adapters.http_stream import HttpStream
-from router_core.adapters.http_wire import (
+from router_core.adapters.wire.http_connection import Connection, StaleConnectionError
+from router_core.adapters.wire.http_stream import HttpStream
+from router_core.adapters.wire.http_wire import (
     CLIENT,
     MAX_ANSWER_BYTES,
     encode_headers,

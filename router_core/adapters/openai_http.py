@@ -6,10 +6,10 @@ from collections.abc import AsyncGenerator
 from typing import Any, Final
 
 from router_core.adapters.http_pool import HttpPool
-from router_core.adapters.http_stream import AnswerReader, HttpStream, read_chunks
-from router_core.adapters.http_wire import MAX_ANSWER_BYTES, encode_headers
-from router_core.adapters.openai_stream import ChatStream
-from router_core.adapters.openai_wire import (
+from router_core.adapters.wire.http_stream import AnswerReader, HttpStream, read_chunks
+from router_core.adapters.wire.http_wire import MAX_ANSWER_BYTES, encode_headers
+from router_core.adapters.wire.openai_stream import ChatStream
+from router_core.adapters.wire.openai_wire import (
     chat_body,
     embeddings_body,
     load,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from router_core.adapters.http_wire import encode_headers
+from router_core.adapters.wire.http_wire import encode_headers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from typing import Any, Final
 import orjson
 
 from router_core.adapters.http_pool import HttpPool, Reply
-from router_core.adapters.http_wire import encode_headers
+from router_core.adapters.wire.http_wire import encode_headers
 from router_core.errors import TargetError
 from router_core.ports import Reading
 

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from gateway.sandbox.converse_rules import check_converse
-from router_core.adapters.bedrock_request import ANSWER_TOOL, converse_body
+from router_core.adapters.wire.bedrock_request import ANSWER_TOOL, converse_body
 from router_core.errors import RefusedError
 from router_core.inference import Params
 from tests.unit.adapters_http.bedrock_model import problems

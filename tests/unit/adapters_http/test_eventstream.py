@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.sandbox.eventstream import event, exception, frame
-from router_core.adapters.eventstream import MAX_FRAME_BYTES, Frame, FrameReader
+from router_core.adapters.wire.eventstream import MAX_FRAME_BYTES, Frame, FrameReader
 from router_core.errors import UnavailableError
 
 STREAM = event("messageStart", {"role": "assistant"}) + event(

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router_core.adapters.openai_sse import MAX_EVENT_BYTES, EventReader
-from router_core.adapters.openai_stream import ChatStream
+from router_core.adapters.wire.openai_sse import MAX_EVENT_BYTES, EventReader
+from router_core.adapters.wire.openai_stream import ChatStream
 from router_core.errors import ThrottledError, UnavailableError
 from router_core.execution import Chunk, Usage
 from router_core.inference import Params

@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from router_core.adapters.http_errors import retry_after_s, status_error, summary
-from router_core.adapters.openai_wire import (
+from router_core.adapters.wire.http_errors import retry_after_s, status_error, summary
+from router_core.adapters.wire.openai_wire import (
     chat_body,
     embeddings_body,
     load,

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import orjson
 
-from router_core.adapters.bedrock_errors import event_error
-from router_core.adapters.bedrock_request import ANSWER_TOOL, forces_tool
-from router_core.adapters.eventstream import FrameReader
-from router_core.adapters.openai_wire import estimate_usage, is_json
+from router_core.adapters.wire.bedrock_errors import event_error
+from router_core.adapters.wire.bedrock_request import ANSWER_TOOL, forces_tool
+from router_core.adapters.wire.eventstream import FrameReader
+from router_core.adapters.wire.openai_wire import estimate_usage, is_json
 from router_core.errors import TargetError, UnavailableError
 from router_core.execution import Choice, Chunk, ModelAnswer, Usage
 from router_core.ports import ModelCall

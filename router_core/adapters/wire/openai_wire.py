@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import orjson
 
-from router_core.adapters.http_errors import retry_after_s, status_error, summary
+from router_core.adapters.wire.http_errors import retry_after_s, status_error, summary
 from router_core.errors import RefusedError, TargetError, ThrottledError, UnavailableError
 from router_core.execution import Choice, EmbeddingAnswer, ModelAnswer, Usage
 from router_core.ports import EmbedCall, ModelCall

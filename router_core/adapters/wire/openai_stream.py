@@ -12,8 +12,14 @@ from typing import Any, Final
 
 import orjson
 
-from router_core.adapters.openai_sse import EventReader
-from router_core.adapters.openai_wire import estimate_usage, is_json, read_usage, reported, reported_error
+from router_core.adapters.wire.openai_sse import EventReader
+from router_core.adapters.wire.openai_wire import (
+    estimate_usage,
+    is_json,
+    read_usage,
+    reported,
+    reported_error,
+)
 from router_core.errors import TargetError, UnavailableError
 from router_core.execution import Chunk, Usage
 from router_core.ports import ModelCall

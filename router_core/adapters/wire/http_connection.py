@@ -14,7 +14,7 @@ from typing import Final, cast
 
 import httptools
 
-from router_core.adapters.http_wire import MAX_HEAD_BYTES
+from router_core.adapters.wire.http_wire import MAX_HEAD_BYTES
 from router_core.errors import TargetError, TimeoutTargetError, UnavailableError
 
 HIGH_WATER_BYTES: Final = 65_536

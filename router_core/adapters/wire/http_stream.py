@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Final, Protocol, Self
 
-from router_core.adapters.http_connection import Connection
+from router_core.adapters.wire.http_connection import Connection
 from router_core.errors import TargetError
 from router_core.execution import Chunk
 from router_core.ports import ModelCall

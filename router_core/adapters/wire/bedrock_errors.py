@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from router_core.adapters.http_errors import retry_after_s, status_error, summary
+from router_core.adapters.wire.http_errors import retry_after_s, status_error, summary
 from router_core.errors import RefusedError, TargetError, ThrottledError, TimeoutTargetError, UnavailableError
 
 ERRORS: Final[Mapping[str, type[TargetError]]] = {
