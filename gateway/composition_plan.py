@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.sandbox_targets import NO_ACCESS, Access, sandbox_targets
-from gateway.settings import KeySettings, Settings, TargetSettings
-from gateway.settings_loading import AUTO
-from gateway.settings_secrets import Secret, resolve
+from gateway.composition_sandbox import NO_ACCESS, Access, sandbox_targets
+from gateway.settings.loading import AUTO
+from gateway.settings.schema import KeySettings, Settings, TargetSettings
+from gateway.settings.secrets import Secret, resolve
 from router_core.adapters.data_files import (
     DatedData,
     DeclaredTarget,

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any, Final
 
-from gateway.cli_output import fail, note
+from gateway.cli.output import fail, note
 from gateway.composition_plan import Plan, PlannedKey
 
 STEADY_S: Final = 30.0

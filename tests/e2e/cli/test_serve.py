@@ -18,9 +18,9 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from gateway.cli_client import Client
-from gateway.cli_replay import replay
-from gateway.settings_secrets import Secret
+from gateway.cli.client import Client
+from gateway.cli.replay import replay
+from gateway.settings.secrets import Secret
 from tests.running import RunningGateway, running_gateway
 
 pytestmark = pytest.mark.server
@@ -215,8 +215,8 @@ def test_a_secret_in_settings_appears_in_no_output_answer_metric_or_record(tmp_p
 @pytest.mark.parametrize(
     ("environ", "arguments", "message"),
     [
-        ({"TIERWISE_SERVER__HOST": "0.0.0.0"}, (), "configure a key first"),  # noqa: S104  # refused
-        ({}, ("--sandbox", "--host", "0.0.0.0"), "loopback only"),  # noqa: S104  # refused
+        ({"TIERWISE_SERVER__HOST": "0.0.0.0"}, (), "configure a key first"),  # noqa: S104  # the point: it must be refused
+        ({}, ("--sandbox", "--host", "0.0.0.0"), "loopback only"),  # noqa: S104  # the point: it must be refused
         ({"TIERWISE_POLICY__SSM": "/tierwise/dev/policy"}, (), "policy.ssm is not supported yet"),
         ({"TIERWISE_POLICY__FILE": "absent.json"}, (), "absent.json cannot be read"),
         ({"TIERWISE_SERVER__PROT": "1"}, (), "did you mean server.port"),

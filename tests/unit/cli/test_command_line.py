@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli import COMMANDS, build_parser, main
-from gateway.cli_request import body_of
+from gateway.cli.parser import COMMANDS, build_parser, main
+from gateway.cli.request import body_of
 from router_core.errors import RequestError
 from router_core.policy.parse import from_document, minified, to_document
 
@@ -51,7 +51,7 @@ def output(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, st
 
 def test_help_imports_nothing_heavy() -> None:
     code = (
-        "import sys; from gateway.cli import main\n"
+        "import sys; from gateway.cli.parser import main\n"
         "try: main(['--help'])\nexcept SystemExit: pass\n"
         f"sys.stderr.write(','.join(name for name in {HEAVY!r} if name in sys.modules))"
     )
@@ -105,7 +105,7 @@ def test_wrong_usage_is_status_2_on_stderr(arguments: list[str], capsys: pytest.
         ["targets", "--url", "ftp://x"],
         ["policy", "validate", "absent.json"],
         ["policy", "show", "--config", "absent.toml"],
-        ["serve", "--sandbox", "--host", "0.0.0.0"],  # noqa: S104  # refused
+        ["serve", "--sandbox", "--host", "0.0.0.0"],  # noqa: S104  # the point: it must be refused
         ["serve", "--config", "absent.toml"],
     ],
 )
@@ -240,9 +240,7 @@ def test_doctor_reports_wrong_settings_and_goes_on(
 def test_doctor_sees_a_foreign_package_named_agents(tmp_path: Path) -> None:
     (tmp_path / "agents").mkdir()
     (tmp_path / "agents" / "__init__.py").write_text("")
-    code = (
-        "import gateway.doctor_checks as d; print([f.what for f in d._surroundings() if f.verdict == 'fail'])"
-    )
+    code = "import gateway.cli.doctor_checks as d; print([f.what for f in d._surroundings() if f.verdict == 'fail'])"
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(__file__).parents[3])])}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environ, cwd=tmp_path, check=True

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings import (
+from gateway.settings.loading import load
+from gateway.settings.schema import (
     CacheSettings,
     DataSettings,
     DeviceSettings,
@@ -17,7 +18,6 @@ from gateway.settings import (
     ServerSettings,
     TargetSettings,
 )
-from gateway.settings_loading import load
 from router_core.adapters.data_files import load_data
 from router_core.adapters.policy_file import read_policy
 

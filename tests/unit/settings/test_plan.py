@@ -7,9 +7,9 @@ import json
 import pytest
 
 from gateway.composition_plan import Plan, is_loopback, missing_tiers, plan
-from gateway.sandbox_targets import NOT_STARTED
+from gateway.composition_sandbox import NOT_STARTED
 from gateway.serve_workers import share_of
-from gateway.settings_loading import load
+from gateway.settings.loading import load
 from router_core.errors import ConfigurationError
 
 EDGE = {"name": "mec/a", "base_url": "http://10.0.0.5:8000/v1", "model": "llama-3.1-8b", "region": "DE"}

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings import Settings, TargetSettings
-from gateway.settings_loading import check_url, load
-from gateway.settings_secrets import Secret, SecretRef, parse_reference, resolve
+from gateway.settings.loading import check_url, load
+from gateway.settings.schema import Settings, TargetSettings
+from gateway.settings.secrets import Secret, SecretRef, parse_reference, resolve
 from router_core.errors import ConfigurationError
 
 EDGE = '{"name": "mec/a", "base_url": "http://10.0.0.5:8000/v1", "model": "llama-3.1-8b"}'

@@ -13,9 +13,9 @@ from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, Final, get_args, get_origin
 
-from gateway.settings import Settings
-from gateway.settings_reading import known_fields, type_hints, unknown_key, without_none
-from gateway.settings_secrets import SecretRef
+from gateway.settings.reading import known_fields, type_hints, unknown_key, without_none
+from gateway.settings.schema import Settings
+from gateway.settings.secrets import SecretRef
 from router_core.errors import ConfigurationError
 
 PREFIX: Final = "TIERWISE_"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from gateway.cli_output import print_json, print_table
-from gateway.doctor_checks import Finding, examine
+from gateway.cli.doctor_checks import Finding, examine
+from gateway.cli.output import print_json, print_table
 
 
 def run(options: argparse.Namespace) -> int:

@@ -7,9 +7,9 @@ import os
 import sys
 from typing import Any
 
-from gateway.cli_client import Client, GatewayError, client_from
-from gateway.cli_output import note, print_json
-from gateway.cli_request import body_of
+from gateway.cli.client import Client, GatewayError, client_from
+from gateway.cli.output import note, print_json
+from gateway.cli.request import body_of
 
 
 def run(options: argparse.Namespace) -> int:

@@ -19,12 +19,12 @@ from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from gateway.cli_output import note
+from gateway.cli.output import note
 from gateway.composition_plan import Plan, is_loopback, missing_tiers, plan
-from gateway.sandbox_targets import NO_ACCESS, Access
-from gateway.settings import Settings
-from gateway.settings_loading import check, load
-from gateway.settings_secrets import Secret
+from gateway.composition_sandbox import NO_ACCESS, Access
+from gateway.settings.loading import check, load
+from gateway.settings.schema import Settings
+from gateway.settings.secrets import Secret
 from router_core.adapters.policy_file import read_policy
 from router_core.errors import ConfigurationError
 
@@ -121,8 +121,8 @@ def stand_ins(settings: Settings, *, sandbox: bool) -> Iterator[tuple[Access, St
 def _start_stand_ins(missing: tuple[str, ...], *, import_meanwhile: bool) -> StandIns:
     """Starting them takes half a second of another process: time in which a single server imports its own modules.
     A parent of several workers must not, because it forks and so must stay without threads."""
+    from gateway.composition_sandbox import MEC_MODEL
     from gateway.sandbox.processes import start_standins
-    from gateway.sandbox_targets import MEC_MODEL
 
     nodes = 1 if "mec" in missing else 0
     if not import_meanwhile:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from gateway.settings_rules import bounded, matching, one_of
-from gateway.settings_secrets import SecretRef
+from gateway.settings.rules import bounded, matching, one_of
+from gateway.settings.secrets import SecretRef
 from router_core.inference import PRIVACY_LEVELS, TASKS, TIERS
 
 KINDS: Final = ("onnx", "openai", "bedrock", "sagemaker")

@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from gateway.cli_output import print_json, print_table
-from gateway.settings_loading import load
+from gateway.cli.output import print_json, print_table
+from gateway.settings.loading import load
 from router_core.adapters.data_files import load_data
 
 

@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gateway.cli_client import GatewayError
-from gateway.cli_output import note, print_json, print_table
-from gateway.demo_scenarios import ORDER_PLAYED, SCENARIOS, Scenario
-from gateway.demo_stage import Stage, stage
+from gateway.cli.client import GatewayError
+from gateway.cli.demo_scenarios import ORDER_PLAYED, SCENARIOS, Scenario
+from gateway.cli.demo_stage import Stage, stage
+from gateway.cli.output import note, print_json, print_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from gateway.settings_secrets import SecretRef, parse_reference
+from gateway.settings.secrets import SecretRef, parse_reference
 from router_core.errors import ConfigurationError
 
 T = TypeVar("T")

@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from gateway.cli_output import note, print_json, print_table
-from gateway.settings_loading import load
+from gateway.cli.output import note, print_json, print_table
+from gateway.settings.loading import load
 from router_core.errors import ConfigurationError, NotFoundError, RequestError
 
 
@@ -22,8 +22,8 @@ def run(options: argparse.Namespace) -> int:
     if options.sandbox:
         answer = decide_here(options)
     else:
-        from gateway.cli_client import client_from
-        from gateway.cli_request import body_of
+        from gateway.cli.client import client_from
+        from gateway.cli.request import body_of
 
         answer = client_from(options.url, os.environ).call("POST", "/explain", body_of(options))
     if options.json:
@@ -36,13 +36,13 @@ def run(options: argparse.Namespace) -> int:
 def decide_here(options: argparse.Namespace) -> dict[str, Any]:
     """Decide in this process for the configured targets and the sandbox's, all taken to be up and idle."""
     from agents.context import ContextAgent
-    from gateway.cli_request import body_of
+    from gateway.cli.request import body_of
     from gateway.composition_plan import plan
+    from gateway.composition_sandbox import NOT_STARTED
     from gateway.http.answers import routing
     from gateway.http.intake import inference_request
     from gateway.http.wire.decoding import BodyDecoder
     from gateway.http.wire.inference import InferenceBody
-    from gateway.sandbox_targets import NOT_STARTED
     from router_core.adapters.policy_file import read_policy
     from router_core.execution import Served
     from router_core.inference import Caller
@@ -85,7 +85,7 @@ def _show(answer: dict[str, Any]) -> None:
 
 
 def _replay(options: argparse.Namespace) -> int:
-    from gateway.cli_replay import replay
+    from gateway.cli.replay import replay
 
     settings = load(options.config, os.environ)
     directory = Path(options.events) if options.events else settings.events.dir

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from gateway.settings_secrets import Secret
+from gateway.settings.secrets import Secret
 from router_core.errors import ConfigurationError, TierwiseError
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080"

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from gateway.cli_client import Client
+from gateway.cli.client import Client
+from gateway.composition_sandbox import DEVICE, MEC_MODEL, Access, sandbox_targets
 from gateway.sandbox.processes import StandIns, start_standins
-from gateway.sandbox_targets import DEVICE, MEC_MODEL, Access, sandbox_targets
-from gateway.settings_secrets import Secret
+from gateway.settings.secrets import Secret
 from router_core.errors import TierwiseError
 
 READY_S: Final = 30.0

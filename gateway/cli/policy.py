@@ -6,8 +6,8 @@ import argparse
 import os
 from pathlib import Path
 
-from gateway.cli_output import print_json, print_table
-from gateway.settings_loading import load
+from gateway.cli.output import print_json, print_table
+from gateway.settings.loading import load
 from router_core.adapters.policy_file import read_policy
 from router_core.errors import ConfigurationError
 from router_core.policy.diff import diff

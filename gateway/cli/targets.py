@@ -6,7 +6,7 @@ import argparse
 import os
 from typing import Any
 
-from gateway.cli_output import print_json, print_table
+from gateway.cli.output import print_json, print_table
 
 
 def run(options: argparse.Namespace) -> int:
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _running(url: str | None) -> list[dict[str, Any]]:
-    from gateway.cli_client import client_from
+    from gateway.cli.client import client_from
 
     answer = client_from(url, os.environ).call("GET", "/admin/targets")
     found: list[dict[str, Any]] = (
@@ -46,8 +46,8 @@ def planned(config: str | None) -> list[dict[str, Any]]:
     from dataclasses import asdict
 
     from gateway.composition_plan import plan
-    from gateway.sandbox_targets import NOT_STARTED
-    from gateway.settings_loading import load
+    from gateway.composition_sandbox import NOT_STARTED
+    from gateway.settings.loading import load
 
     made = plan(load(config, os.environ), os.environ, sandbox=True, access=NOT_STARTED)
     return [asdict(target.spec) for target in sorted(made.targets, key=lambda target: target.spec.name)]

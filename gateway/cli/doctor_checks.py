@@ -13,9 +13,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from gateway.composition_plan import Plan, PlannedTarget, plan
-from gateway.sandbox_targets import NOT_STARTED
-from gateway.settings import Settings
-from gateway.settings_loading import load
+from gateway.composition_sandbox import NOT_STARTED
+from gateway.settings.loading import load
+from gateway.settings.schema import Settings
 from router_core.adapters.policy_file import read_policy
 from router_core.errors import TierwiseError
 from router_core.inference import TIERS
@@ -161,7 +161,7 @@ def _surroundings() -> Iterator[Finding]:
 
 def _foreign(name: str) -> Path | None:
     """The folder of a package called `name` that is not ours, e.g. a project's own `agents`."""
-    home = Path(__file__).resolve().parents[1]
+    home = Path(__file__).resolve().parents[2]
     spec = find_spec(name)
     origin = Path(spec.origin).resolve() if spec is not None and spec.origin else None
     if origin is None or origin.parent.parent != home:

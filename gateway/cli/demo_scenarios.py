@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.demo_stage import Stage
+from gateway.cli.demo_stage import Stage
 
 Answer = Mapping[str, Any]
 Check = Callable[[Answer], bool]

@@ -9,8 +9,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.settings import TargetSettings
-from gateway.settings_secrets import Secret
+from gateway.settings.schema import TargetSettings
+from gateway.settings.secrets import Secret
 
 MEC_MODEL: Final = "llama-3.1-8b"
 _CLOUD: Final = (

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
-from gateway.settings import KeySettings, Settings, TargetSettings
-from gateway.settings_environment import overlay
-from gateway.settings_reading import read
+from gateway.settings.environment import overlay
+from gateway.settings.reading import read
+from gateway.settings.schema import KeySettings, Settings, TargetSettings
 from router_core.errors import ConfigurationError
 from router_core.inference import OBJECTIVES, TASKS
 

@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return FAILED
     except Exception as error:
-        from gateway.cli_output import fail
+        from gateway.cli.output import fail
 
         return fail(error, as_json=options.json)
     return status
@@ -203,20 +203,18 @@ def _whole(text: str, low: int, high: int) -> int:
     return int(text)
 
 
-def _command(name: str, arguments: Callable[[Parser], None], module: str, help: str) -> Command:
-    return Command(name=name, help=help, module=f"gateway.{module}", arguments=arguments)
+def _command(name: str, arguments: Callable[[Parser], None], help: str) -> Command:
+    return Command(name=name, help=help, module=f"gateway.cli.{name}", arguments=arguments)
 
 
 COMMANDS: Final = (
-    _command("serve", _serve, "serve", "start the gateway"),
-    _command("ask", _ask, "cli_ask", "send one request to a running gateway and print the answer"),
-    _command(
-        "explain", _explain, "cli_explain", "say where a request would go and why, without sending it on"
-    ),
-    _command("targets", _targets, "cli_targets", "list the targets of a running gateway and how they are"),
-    _command("policy", _policy, "cli_policy", "show, check and compare policies"),
-    _command("models", _models, "cli_models", "list models"),
-    _command("demo", _demo, "demo", "play sixteen requests in a sandbox and print where each went and why"),
-    _command("bench", _bench, "cli_bench", "measure the decision and the gateway (from a checkout)"),
-    _command("doctor", _doctor, "cli_doctor", "say what is configured, reachable, and would be used"),
+    _command("serve", _serve, "start the gateway"),
+    _command("ask", _ask, "send one request to a running gateway and print the answer"),
+    _command("explain", _explain, "say where a request would go and why, without sending it on"),
+    _command("targets", _targets, "list the targets of a running gateway and how they are"),
+    _command("policy", _policy, "show, check and compare policies"),
+    _command("models", _models, "list models"),
+    _command("demo", _demo, "play sixteen requests in a sandbox and print where each went and why"),
+    _command("bench", _bench, "measure the decision and the gateway (from a checkout)"),
+    _command("doctor", _doctor, "say what is configured, reachable, and would be used"),
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from router_core.errors import ConfigurationError
 
-CHECKOUT = Path(__file__).resolve().parents[1]
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def run(options: argparse.Namespace) -> int:

@@ -1,0 +1,1 @@
+"""Where things are: settings from a file and from variables, checked before anything is started."""
