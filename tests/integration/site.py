@@ -97,15 +97,18 @@ class Site:
             assert answer.status_code == 200, answer.read()
             yield _events(answer)
 
-    def client(self) -> openai.OpenAI:
-        """The OpenAI client on the gateway; it does not retry, so that every failure is seen."""
-        return openai.OpenAI(
+    @contextmanager
+    def client(self) -> Iterator[openai.OpenAI]:
+        """The OpenAI client on the gateway; it does not retry, so that every failure is seen. Closed behind the block,
+        as a stream that ends in an error leaves its connection open."""
+        with openai.OpenAI(
             base_url=f"{self.gateway.url}/v1",
             api_key=self.gateway.key,
             max_retries=0,
             timeout=WAIT_S,
             http_client=openai.DefaultHttpxClient(trust_env=False),
-        )
+        ) as client:
+            yield client
 
     def target(self, name: str) -> dict[str, Any]:
         """A target as the operator sees it now."""

@@ -124,7 +124,7 @@ async def test_the_same_text_as_an_ended_message_starts_anew(model: OpenAIModel)
             ),
             "no",
         ),
-        (call(tools=({"type": "function", "function": {"name": "f", "parameters": {}}},)), "tool"),
+        (call(tools=({"type": "function", "function": {"name": "f", "parameters": {}}},)), "status 400"),
     ],
     ids=["prompt-too-long", "too-many-tokens-asked", "impossible-schema", "tools-not-enabled"],
 )

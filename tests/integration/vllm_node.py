@@ -63,6 +63,7 @@ class VllmNode:
         self.log = plan.folder / "vllm.log"
         self.start_s = 0.0
         self._process: subprocess.Popen[bytes] | None = None
+        self._ending = False
 
     @property
     def running(self) -> bool:
@@ -70,7 +71,10 @@ class VllmNode:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Starts the process without waiting for it. A node that runs already is left alone."""
+        """Starts the process without waiting for it. A node that runs already is left alone; one that was told to end,
+        or whose engine was killed, is ended first."""
+        if self._ending:
+            self.stop()
         if self.running:
             return
         plan = self.plan
@@ -119,12 +123,14 @@ class VllmNode:
         children = psutil.Process(self._process.pid).children(recursive=True)
         engines = [child for child in children if child.name().startswith(_ENGINE)]
         assert engines, f"no {_ENGINE} among {[child.name() for child in children]}"
+        self._ending = True
         for engine in engines:
             engine.kill()
 
     def ask_to_stop(self) -> None:
         """SIGTERM to the server, without waiting: what a container platform does first."""
         assert self._process is not None, "the node is not running"
+        self._ending = True
         self._process.terminate()
 
     def stop(self) -> None:
@@ -169,6 +175,7 @@ class VllmNode:
         # A child that outlived its parent would keep the port.
         _signal_group(process.pid, signal.SIGKILL)
         self._process = None
+        self._ending = False
 
 
 @contextmanager
