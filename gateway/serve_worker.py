@@ -19,10 +19,10 @@ import uvicorn
 
 from gateway.composition import Gateway, compose
 from gateway.composition_plan import Plan
+from gateway.serve_protocol import bounded_http
 
 CANCEL_S: Final = 2
 """How long cancelled requests may take to end after the drain."""
-MAX_HEAD_BYTES: Final = 32 * 1024
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -63,7 +63,7 @@ def _config(gateway: Gateway, made: Plan) -> uvicorn.Config:
     server = made.settings.server
     return uvicorn.Config(
         gateway.app,
-        http="httptools",
+        http=bounded_http(server.max_connections),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -72,11 +72,9 @@ def _config(gateway: Gateway, made: Plan) -> uvicorn.Config:
         date_header=True,
         # Who the client is comes from the key, never from a header a client can write.
         proxy_headers=False,
-        limit_concurrency=server.max_connections,
         backlog=2048,
         timeout_keep_alive=int(server.keep_alive_s),
         timeout_graceful_shutdown=CANCEL_S,
-        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
     )
 
 

@@ -1,0 +1,101 @@
+"""HTTP/1.1 at the socket, with bounds that uvicorn leaves to a proxy: size of a request's head, time it may take to
+arrive, number of connections. Without them one client could hold memory and sockets without ever asking anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAX_HEAD_BYTES: Final = 64 * 1024
+HEAD_S: Final = 15.0
+"""From connecting, or from the first byte of a further request, to the end of its head."""
+_REASONS: Final = {
+    400: "Bad Request",
+    408: "Request Timeout",
+    431: "Request Header Fields Too Large",
+    503: "Service Unavailable",
+}
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """uvicorn's protocol with a bounded head. Refusals made here carry no request id, since no request was read."""
+
+    max_connections = 10_000
+    head_s = HEAD_S
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._in_head = False
+        self._head_bytes = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
+        super().connection_made(transport)
+        if len(self.connections) > self.max_connections:
+            self._refuse(503, "too many connections")
+            return
+        self._arm()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._disarm()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # Only a head that is not complete counts; what came with a complete one is its body.
+        if self._in_head and not self.transport.is_closing():
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse(431, f"the request's head is larger than {MAX_HEAD_BYTES} bytes")
+            elif self._timer is None:
+                self._arm()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head, self._head_bytes = True, 0
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._disarm()
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """What is not HTTP gets an answer in our form, and the connection ends."""
+        self._refuse(400, "this is not an HTTP request")
+
+    def _arm(self) -> None:
+        self._timer = self.loop.call_later(self.head_s, self._too_slow)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _too_slow(self) -> None:
+        self._timer = None
+        self._refuse(408, f"no complete request within {self.head_s:g} seconds")
+
+    def _refuse(self, status: int, detail: str) -> None:
+        if self.transport.is_closing():
+            return
+        body = json.dumps(
+            {"type": "about:blank", "title": _REASONS[status], "status": status, "detail": detail}
+        ).encode()
+        # An answer that has begun must not be followed by another; then only the end of the connection is left.
+        cycle: Any = self.cycle
+        if cycle is None or cycle.response_complete:
+            head = (
+                f"HTTP/1.1 {status} {_REASONS[status]}\r\ncontent-type: application/problem+json\r\n"
+                f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+            )
+            self.transport.write(head.encode() + body)
+        self.transport.close()
+
+
+def bounded_http(max_connections: int) -> type[BoundedHttp]:
+    """The protocol for a server that takes so many connections at once."""
+    return type("BoundedHttp", (BoundedHttp,), {"max_connections": max_connections})
