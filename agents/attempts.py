@@ -18,7 +18,7 @@ from router_core.errors import (
     TargetError,
     ThrottledError,
 )
-from router_core.execution import NO_USAGE, Attempt, Execution, Handoff, Output, Served, Usage
+from router_core.execution import Attempt, Execution, Handoff, Output, Served, Usage
 from router_core.inference import InferenceRequest
 from router_core.policy.document import Policy
 from router_core.reliability.retry import delay_ms
@@ -109,9 +109,14 @@ def served_by(spec: TargetSpec) -> Served:
 
 
 def nothing_served(job: Job, now: float) -> Execution:
-    """The account of a request that got no answer."""
-    empty = Output(choices=())
-    return job.execution(job.specs[job.decision.target], empty, NO_USAGE, now=now)
+    """The account of a request that got no whole answer; what was written before a stream broke counts all the same."""
+    used = [attempt.usage for attempt in job.ledger.attempts]
+    usage = Usage(
+        prompt_tokens=max((one.prompt_tokens for one in used), default=0),
+        completion_tokens=sum(one.completion_tokens for one in used),
+        estimated=bool(used),
+    )
+    return job.execution(job.specs[job.decision.target], Output(choices=()), usage, now=now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -139,7 +139,7 @@ async def test_a_client_that_leaves_closes_the_upstream() -> None:
     await stream.aclose()
     assert house.models["mec/a"].closed == 1
     (outcome,) = house.events.of("outcome")
-    assert (outcome["status"], outcome["usage"]["completion_tokens"]) == ("cancelled", 0)
+    assert (outcome["status"], outcome["usage"]["completion_tokens"] > 0) == ("cancelled", True)
     assert outcome["attempts"][0]["outcome"] == "cancelled"
     assert all(view.inflight == 0 for view in router.targets())
 
