@@ -79,7 +79,8 @@ class Connection(asyncio.Protocol):
     async def exchange(self, request: bytes, deadline: float, max_bytes: int, *, streams: bool) -> None:
         """Send, and wait for the whole answer, or with `streams` for its headers.
 
-        `deadline` is in the loop's time. Raises a core `TargetError` or `StaleConnectionError`; the connection is then gone.
+        `deadline` is in the loop's time. Raises a core `TargetError` or `StaleConnectionError`. After any exception,
+        cancellation too, the answer may be on its way: the caller must drop the connection.
         """
         self._clear(max_bytes, streams=streams)
         self.complete = self._unclaimed = False
@@ -138,9 +139,6 @@ class Connection(asyncio.Protocol):
         self._arm(deadline)
         try:
             await waiter
-        except BaseException:
-            self.abort()
-            raise
         finally:
             self._waiter = None
 

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from router_core.adapters.http_pool import HttpPool, Reply
+from router_core.adapters.wire.http_connection import Connection
 from router_core.errors import TimeoutTargetError, UnavailableError
 from tests.unit.adapters_http.raw_server import OK, Peer, answering, forever, ok, serving
 
@@ -247,3 +248,16 @@ async def test_a_host_that_does_not_resolve_is_unavailable() -> None:
         with pytest.raises(UnavailableError, match="could not be reached"):
             await get(pool)
         await pool.aclose()
+
+
+async def test_a_connection_on_its_way_to_a_caller_is_the_callers_alone() -> None:
+    """Lost between hand-over and use, it must not give its place back twice."""
+    settled: list[Connection] = []
+    for claimed in (False, True):
+        connection = Connection(asyncio.get_running_loop(), settled.append)
+        connection.rest(0.0)
+        if claimed:
+            connection.claim()
+        connection.connection_lost(None)
+        assert settled == ([] if claimed else [connection])
+        settled.clear()
