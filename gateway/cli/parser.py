@@ -31,7 +31,10 @@ class Command:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     parser = build_parser()
-    options = parser.parse_args(argv)
+    options, rest = parser.parse_known_args(argv)
+    if rest and not hasattr(options, "rest"):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    options.rest = rest
     if not hasattr(options, "module"):
         parser.print_help(sys.stderr)
         return 2
@@ -181,7 +184,9 @@ def _demo(parser: Parser) -> None:
 
 
 def _bench(parser: Parser) -> None:
-    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="passed on to the benchmarks")
+    # What this parser does not know is the benchmarks' own (`--quick`, `--only NAME`).
+    parser.epilog = "Further options are passed on, e.g. --quick, --only NAME, --out FILE."
+    parser.set_defaults(rest=[])
 
 
 def _doctor(parser: Parser) -> None:

@@ -184,6 +184,13 @@ def test_explain_in_the_sandbox_decides_here_and_names_every_target(
     assert "ruled out" in output(capsys, *command, "--set", "privacy.residency=eu")[1]
 
 
+def test_bench_passes_on_what_it_does_not_know_and_gives_its_status(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["bench", "--help-me-not"]) == 1
+    assert "--help-me-not" in capfd.readouterr().err
+
+
 def test_fields_are_typed_as_json_where_they_are_json() -> None:
     typed = 'explain hi --device battery=0.1 class=phone executes=true models=["intent-v1"] --network type=offline'
     more = "--optimize cost --set privacy.level=restricted preferences.fallback=false"
