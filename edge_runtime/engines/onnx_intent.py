@@ -131,8 +131,9 @@ class OnnxIntentEngine:
         if raw.tokens >= MAX_TOKENS:
             return _unknown(NONE, 1.0, f"longer than {MAX_TOKENS} tokens", raw.tokens)
         cuts = split_points(raw.tagged.spans)
-        if cuts and len(cuts) < parts_left:
-            return self._parts(text, cuts, threshold, raw)
+        pieces = _pieces(text, cuts)
+        if cuts and parts_left > 1 and 0 < len(pieces) <= parts_left:
+            return self._parts(pieces, threshold, raw)
         return self._single(text, raw, threshold)
 
     def _single(self, text: str, raw: RawOutput, threshold: float) -> Parse:
@@ -152,10 +153,8 @@ class OnnxIntentEngine:
             latency_ms=0.0,
         )
 
-    def _parts(self, text: str, cuts: tuple[tuple[int, int], ...], threshold: float, raw: RawOutput) -> Parse:
+    def _parts(self, pieces: tuple[str, ...], threshold: float, raw: RawOutput) -> Parse:
         """Each command is read alone; all must be known, else the whole sentence is not."""
-        bounds = [0, *(edge for cut in cuts for edge in cut), len(text)]
-        pieces = [text[bounds[i] : bounds[i + 1]].strip(" ,;") for i in range(0, len(bounds), 2)]
         parts = [self._read(piece, threshold, parts_left=1) for piece in pieces]
         weak = next((part for part in parts if not part.known), None)
         return Parse(
@@ -177,6 +176,13 @@ def confidence_of(calibration: Calibration, raw: RawOutput) -> float:
         + calibration.bias
     )
     return float(1.0 / (1.0 + np.exp(-score)))
+
+
+def _pieces(text: str, cuts: tuple[tuple[int, int], ...]) -> tuple[str, ...]:
+    """What stands between the cuts, without what is only punctuation."""
+    bounds = [0, *(edge for cut in cuts for edge in cut), len(text)]
+    pieces = (text[bounds[i] : bounds[i + 1]].strip(" ,;.") for i in range(0, len(bounds), 2))
+    return tuple(piece for piece in pieces if piece)
 
 
 def _readable(text: str) -> str:
