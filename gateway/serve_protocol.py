@@ -8,7 +8,7 @@ import asyncio
 import json
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as UvicornHttp
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 HEAD_S: Final = 15.0
@@ -21,7 +21,7 @@ _REASONS: Final = {
 }
 
 
-class BoundedHttp(HttpToolsProtocol):
+class BoundedHttp(UvicornHttp):
     """uvicorn's protocol with a bounded head. Refusals made here carry no request id, since no request was read."""
 
     max_connections = 10_000
