@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edge_runtime.store import SHIPPED
 
-DEFAULT_STEPS = 2200
+DEFAULT_STEPS = 2000
 
 
 def main() -> int:

@@ -30,7 +30,7 @@ class Plan:
     batch: int = 48
     rate: float = 2.5e-4
     warmup: int = 60
-    vector_share: float = 0.5
+    vector_share: float = 0.35
     vector_weight: float = 4.0
 
 

@@ -23,6 +23,9 @@ _NUMBERS = {
     "number": surfaces.quantity,
 }
 _DEFAULT_KIND = {"reminder.text": "task"}
+_SYLLABLES = tuple(
+    head + vowel + tail for head in "bdfghjklmnprstvz" for vowel in "aeiou" for tail in ("", "n", "r")
+)
 _WORD_COUNTS: Mapping[str, Sequence[int]] = {"text:text": (2, 3, 4, 5, 6), "text:task": (2, 3, 4)}
 
 
@@ -67,6 +70,9 @@ class Lexicon:
         return fill(expand(parse_pattern(pattern), self.rng), self._plain).text
 
     def word(self) -> str:
+        """A word of the list, or now and then one that no list holds."""
+        if self.rng.random() < 0.12:
+            return "".join(self.rng.choice(_SYLLABLES) for _ in range(self.rng.randint(2, 3)))
         return self.rng.choice(self.words)
 
     def _plain(self, hole: Hole) -> str:

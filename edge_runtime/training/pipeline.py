@@ -45,7 +45,7 @@ def make_model(order: Order) -> dict[str, Any]:
     teacher = Teacher.load()
     vocabulary = prune(teacher.tokenizer_json)
     plan = Plan(seed=order.seed, steps=order.steps)
-    words = whole_words(vocabulary.tokenizer, held_out=False)
+    words = whole_words(teacher.tokenizer_json, held_out=False)
     pool = draw_pool(catalogue, words, plan)
     torch.manual_seed(order.seed)
     student = make_student(teacher, vocabulary.kept, len(names.intents), len(names.tags))

@@ -43,7 +43,7 @@ class Mix:
     use_new: bool = False
     random_share: float = 0.45
     none_share: float = 0.24
-    pair_share: float = 0.08
+    pair_share: float = 0.11
     noise: NoiseRates = field(default_factory=NoiseRates)
 
 
@@ -88,21 +88,30 @@ class Sampler:
         return Sample(text=filled.text[:400], intent=NONE, spans=(), commands=())
 
     def pair(self) -> Sample:
-        """Two commands; the words between them carry the tag ``next``."""
-        first, intent, values = self._fill()
-        second, other, more = self._fill()
-        joint = self._rng.choice(_JOINTS if self._mix.split == "train" else _JOINTS_HELD)
-        at = len(first.text)
-        tag = (at + len(joint) - len(joint.lstrip()), at + len(joint.rstrip()), NEXT)
-        moved = tuple((a + at + len(joint), b + at + len(joint), slot) for a, b, slot in second.spans)
-        joined = Filled(text=first.text + joint + second.text, spans=(*first.spans, tag, *moved))
-        noisy = disturb(joined, self._rng, self._mix.noise)
-        cut = len(first.spans)
-        meant = (
-            *self._meant(intent, Filled(text=noisy.text, spans=noisy.spans[:cut]), values),
-            *self._meant(other, Filled(text=noisy.text, spans=noisy.spans[cut + 1 :]), more),
-        )
-        return Sample(text=noisy.text, intent=None, spans=noisy.spans, commands=meant)
+        """Two commands, sometimes three; the words between them carry the tag ``next``."""
+        text = ""
+        spans: list[tuple[int, int, str]] = []
+        said: list[tuple[str, list[Value | None]]] = []
+        for turn in range(3 if self._rng.random() < 0.15 else 2):
+            filled, intent, values = self._fill()
+            if turn:
+                joint = self._rng.choice(_JOINTS if self._mix.split == "train" else _JOINTS_HELD)
+                start = len(text) + len(joint) - len(joint.lstrip())
+                spans.append((start, len(text) + len(joint.rstrip()), NEXT))
+                text += joint
+            spans += [(a + len(text), b + len(text), slot) for a, b, slot in filled.spans]
+            text += filled.text
+            said.append((intent, values))
+        noisy = disturb(Filled(text=text, spans=tuple(spans)), self._rng, self._mix.noise)
+        return Sample(text=noisy.text, intent=None, spans=noisy.spans, commands=self._all_meant(noisy, said))
+
+    def _all_meant(self, filled: Filled, said: list[tuple[str, list[Value | None]]]) -> tuple[Command, ...]:
+        rest = [span for span in filled.spans if span[2] != NEXT]
+        commands: list[Command] = []
+        for intent, values in said:
+            own, rest = tuple(rest[: len(values)]), rest[len(values) :]
+            commands += self._meant(intent, Filled(text=filled.text, spans=own), values)
+        return tuple(commands)
 
     def _fill(self) -> tuple[Filled, str, list[Value | None]]:
         intent = self._rng.choices(self._intents, self._weights)[0]
