@@ -4,6 +4,7 @@ Synchronous and without threads of its own; ``OwnerThread`` keeps it off the eve
 "I do not know" (``known`` is False) rather than guess: that is what lets a router escalate.
 """
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ MAX_TOKENS = 128
 MAX_EMBED_CHARS = 8_000
 MAX_EMBED_TOKENS = 256
 MAX_PARTS = 4
+_JOINT = re.compile(r"\s(?:and then|and also|and|then|also)\s|,\s|;\s", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +136,21 @@ class OnnxIntentEngine:
         pieces = _pieces(text, cuts)
         if cuts and parts_left > 1 and 0 < len(pieces) <= parts_left:
             return self._parts(pieces, threshold, raw)
-        return self._single(text, raw, threshold)
+        whole = self._single(text, raw, threshold)
+        if whole.known or raw.intent == NONE or parts_left == 1:
+            return whole
+        return self._at_joint(text, threshold, raw) or whole
+
+    def _at_joint(self, text: str, threshold: float, raw: RawOutput) -> Parse | None:
+        """Two commands that the network saw as one: parted at a joining word, if both halves are clear."""
+        for joint in list(_JOINT.finditer(text))[: MAX_PARTS - 1]:
+            halves = _pieces(text, (joint.span(),))
+            if len(halves) < 2:
+                continue
+            parted = self._parts(halves, threshold, raw)
+            if parted.known:
+                return parted
+        return None
 
     def _single(self, text: str, raw: RawOutput, threshold: float) -> Parse:
         if raw.intent == NONE:

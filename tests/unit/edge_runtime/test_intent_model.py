@@ -90,6 +90,21 @@ def test_two_commands_in_one_sentence_are_both_answered(engine: OnnxIntentEngine
     ]
 
 
+def test_a_joining_word_inside_one_command_does_not_part_it(engine: OnnxIntentEngine) -> None:
+    assert len(engine.parse("set a timer for 1 hour and 20 minutes").commands) == 1
+    assert len(engine.parse("remind me to buy bread and milk").commands) == 1
+
+
+def test_a_refusal_of_one_half_refuses_the_whole(engine: OnnxIntentEngine) -> None:
+    for text in ("don't turn off the lights and lock the door", "turn off the lights and explain black holes"):
+        assert not engine.parse(text).known, text
+
+
+def test_several_rooms_make_several_commands(engine: OnnxIntentEngine) -> None:
+    parse = engine.parse("turn on the lights in the kitchen and the hallway")
+    assert [command.slots.get("room") for command in parse.commands] == ["kitchen", "hallway"]
+
+
 def test_an_incomplete_command_is_known_to_be_incomplete(engine: OnnxIntentEngine) -> None:
     parse = engine.parse("set a timer")
     assert not parse.known and parse.as_json() == {"commands": []}
