@@ -135,16 +135,21 @@ def _read_events(told: Told, page: str) -> None:
     if names[-1] not in ("done", "error") or names.count("done") + names.count("error") != 1:
         told.grammar.append("exactly one done or error, and it is the last")
     for name, data in events:
-        if name == "delta":
-            told.text += data["text"]
-            for call in data.get("tool_calls", ()):
-                told.arguments += call["function"].get("arguments", "")
-        elif name == "handoff":
-            told.handoffs.append((data["from"], data["to"]))
-        elif name == "done":
-            _read_answer(told, data, streamed=True)
-        elif name == "error":
-            told.error, told.attempts = data, data.get("attempts")
+        _read_event(told, name, data)
+
+
+def _read_event(told: Told, name: str, data: Any) -> None:
+    if name == "delta":
+        told.text += data["text"]
+        told.arguments += "".join(
+            call["function"].get("arguments", "") for call in data.get("tool_calls", ())
+        )
+    elif name == "handoff":
+        told.handoffs.append((data["from"], data["to"]))
+    elif name == "done":
+        _read_answer(told, data, streamed=True)
+    elif name == "error":
+        told.error, told.attempts = data, data.get("attempts")
 
 
 def _event(block: str) -> tuple[str, Any]:

@@ -18,11 +18,15 @@ from tests.e2e.faults.asking import Told, ask, body_of
 from tests.e2e.faults.cases import CASES, LENGTH, REFUSED, ROWS, Case, Row, Wire
 from tests.e2e.faults.settings_file import CREDENTIALS, write_settings
 from tests.running import RunningGateway, running_gateway
-from tests.upstream.server import FaultServer, refusing_url
+from tests.upstream.server import Fault, FaultServer, refusing_url
 
 PRICE_IN, PRICE_OUT = 3.0, 7.0
 """USD per million tokens at every target."""
 HEALTHY = "mec/healthy"
+ENDLESS: Mapping[str, Wire] = {"mec/endless": "openai", "cloud/endless": "bedrock"}
+"""Targets whose streams outlast any patience."""
+RECOVERING: Mapping[str, Wire] = {"mec/recovering": "openai", "cloud/recovering": "bedrock"}
+"""Targets that play what a test queues."""
 AT_ONCE = 32
 PATIENCE_S = 10.0
 POLICY: Mapping[str, Any] = {
@@ -62,6 +66,16 @@ class House:
             for family in text_string_to_metric_families(page)
             for sample in family.samples
         }
+
+    def wait_open(self, *names: str) -> None:
+        """Until the gateway would choose these targets: what it knows of them is refreshed beside the requests."""
+
+        def are_open() -> bool:
+            page = httpx2.get(f"{self.gateway.url}/admin/targets", headers=self.gateway.headers).json()
+            shut = {one["name"] for one in page["targets"] if one["throttled"] or one["health"] == "down"}
+            return shut.isdisjoint(names)
+
+        until(are_open)
 
     def client(self) -> httpx2.AsyncClient:
         limits = httpx2.Limits(max_connections=AT_ONCE * 2)
@@ -125,12 +139,19 @@ def open_house(folder: Path, rows: tuple[Row, ...] = ROWS) -> Iterator[House]:
             for case in cases
         }
         targets[HEALTHY] = target(HEALTHY, healthy.url, "openai", quality=0.99)
+        servers |= {name: stack.enter_context(FaultServer(length=LENGTH)) for name in (*ENDLESS, *RECOVERING)}
+        for name, wire in {**ENDLESS, **RECOVERING}.items():
+            targets[name] = target(name, servers[name].url, wire)
+        for name in ENDLESS:
+            servers[name].default = Fault(length=10_000, token_delay_s=0.02)
         file = write_settings(folder, targets.values(), POLICY)
         gateway = stack.enter_context(
             running_gateway("--config", str(file), folder=folder, environment=CREDENTIALS)
         )
         upstreams = {case.target: servers[case.row.name] for case in cases if case.row is not REFUSED}
-        yield House(gateway=gateway, upstreams={**upstreams, HEALTHY: healthy})
+        house = House(gateway=gateway, upstreams={**servers, **upstreams, HEALTHY: healthy})
+        house.wait_open(*(set(targets) - {"mec/refused"}))
+        yield house
 
 
 def _url(servers: Mapping[str, FaultServer], case: Case, nowhere: str) -> str:
