@@ -19,6 +19,7 @@ from router_core.inference import Caller
 Headers = list[tuple[bytes, bytes]]
 
 _WATCH_AFTER_S: Final = 0.05
+_LINGER_S: Final = 0.04
 _SMALL_UNREAD_BYTES: Final = 64 * 1024
 _JSON_TYPES: Final = (
     b"application/json",
@@ -40,7 +41,7 @@ _WANTED: Final = frozenset(
 class Exchange:
     """Request in, answer out, for one request. Not shared between requests and not reused."""
 
-    __slots__ = ("_body_read", "_left", "_receive", "_send", "_timer", "_watcher", "caller", "headers",
+    __slots__ = ("_body_read", "_late", "_left", "_receive", "_send", "_timer", "_watcher", "caller", "headers",
                  "method", "path", "request_id", "scope", "started")  # fmt: skip
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
@@ -58,6 +59,8 @@ class Exchange:
         self._receive = receive
         self._send = send
         self._body_read = False
+        # None while the body is in time, False once it is slow, True when it was given up.
+        self._late: bool | None = None
         self._left = False
         self._timer: asyncio.TimerHandle | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -89,19 +92,21 @@ class Exchange:
             _check_media_type(kind)
         if self._announced() > limit:
             raise TooLargeError(f"the body is larger than {limit} bytes")
-        loop = asyncio.get_running_loop()
-        timer = loop.call_later(timeout_s, _cancel(asyncio.current_task()))
+        worker = asyncio.current_task()
+        assert worker is not None, "a request is handled in a task"  # noqa: S101 - an invariant of ASGI servers
+        # One timer serves both: a body that is slow to arrive, and a client that may leave while it waits.
+        self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER_S, self._slow, worker, timeout_s)
         try:
             body = await self._body(limit)
         except asyncio.CancelledError:
-            if timer.when() > loop.time():
+            if not self._late:
                 raise
             _uncancel()
             raise SlowBodyError(f"the body did not arrive within {timeout_s:g} s") from None
-        finally:
-            timer.cancel()
         self._body_read = True
-        self._timer = loop.call_later(_WATCH_AFTER_S, self._watch, asyncio.current_task())
+        if self._late is not None:
+            self._timer.cancel()
+            self._watch(worker)
         return body
 
     def _announced(self) -> int:
@@ -111,13 +116,17 @@ class Exchange:
         return int(length[:20])
 
     async def _body(self, limit: int) -> bytes:
-        message = await self._next()
+        message = await self._receive()
         first: bytes = message.get("body", b"")
-        if not message.get("more_body", False) and len(first) <= limit:
+        more = message.get("more_body", False)
+        if not more and len(first) <= limit and message["type"] == "http.request":
             return first
+        if message["type"] == "http.disconnect":
+            raise ClientLeftError
         parts, size = [first], len(first)
-        while message.get("more_body", False) and size <= limit:
+        while more and size <= limit:
             message = await self._next()
+            more = message.get("more_body", False)
             parts.append(message.get("body", b""))
             size += len(parts[-1])
         if size > limit:
@@ -132,9 +141,20 @@ class Exchange:
 
     # ---- the client leaves -------------------------------------------------------------------------------------------
 
-    def _watch(self, worker: asyncio.Task[Any] | None) -> None:
+    def _slow(self, worker: asyncio.Task[Any], timeout_s: float) -> None:
+        """The request has taken a while: from now on somebody looks whether the client is still there."""
+        if self._body_read:
+            self._watch(worker)
+            return
+        self._late = False
+        self._timer = asyncio.get_running_loop().call_later(timeout_s - _WATCH_AFTER_S, self._give_up, worker)
+
+    def _give_up(self, worker: asyncio.Task[Any]) -> None:
+        self._late = True
+        worker.cancel()
+
+    def _watch(self, worker: asyncio.Task[Any]) -> None:
         self._timer = None
-        assert worker is not None, "a request is handled in a task"  # noqa: S101 - an invariant of ASGI servers
         self._watcher = asyncio.get_running_loop().create_task(self._until_left(worker))
 
     async def _until_left(self, worker: asyncio.Task[Any]) -> None:
@@ -163,11 +183,17 @@ class Exchange:
         headers.append((b"x-tierwise-request-id", self.request_id.encode()))
         if status != 204:
             headers.append((b"content-length", b"%d" % len(body)))
-        if not self._body_read and self._much_unread():
+        linger = not self._body_read and self._much_unread()
+        if linger:
             headers.append((b"connection", b"close"))
         self.started = True
         self.end()  # the server reports a finished answer as a disconnect, too
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        if linger:
+            # Closing at once, with the client still writing, resets the connection, and a reset can overtake the answer.
+            await self._send({"type": "http.response.body", "body": body, "more_body": True})
+            await asyncio.sleep(_LINGER_S)
+            body = b""
         await self._send({"type": "http.response.body", "body": body})
 
     async def replay(self, status: int, headers: Headers, body: bytes) -> None:
@@ -218,11 +244,6 @@ def _check_media_type(kind: bytes) -> None:
         key, _, value = parameter.strip().partition(b"=")
         if key == b"charset" and value.strip(b'" ') not in (b"utf-8", b"utf8"):
             raise MediaTypeError("JSON is UTF-8")
-
-
-def _cancel(task: asyncio.Task[Any] | None) -> Any:
-    """The running task's cancel; handlers always run in one."""
-    return (lambda: None) if task is None else task.cancel
 
 
 def _uncancel() -> None:

@@ -19,16 +19,17 @@ class FinishedAnswers:
     def __init__(self, most: int) -> None:
         self._most = most
         self._chars = 0
-        self._kept: OrderedDict[str, tuple[str, InferenceResponse]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[str, InferenceResponse, int]] = OrderedDict()
         self._reported: set[str] = set()
 
     def put(self, tenant: str, response: InferenceResponse) -> None:
         kept = self._kept
-        kept[response.request_id] = (tenant, response)
-        self._chars += _chars(response)
+        chars = _chars(response)
+        kept[response.request_id] = (tenant, response, chars)
+        self._chars += chars
         while len(kept) > self._most or (self._chars > _MAX_CHARS and len(kept) > 1):
-            request_id, (_, oldest) = kept.popitem(last=False)
-            self._chars -= _chars(oldest)
+            request_id, (_, _, oldest) = kept.popitem(last=False)
+            self._chars -= oldest
             self._reported.discard(request_id)
 
     def get(self, tenant: str, request_id: str) -> InferenceResponse | None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -22,9 +21,8 @@ _HARMLESS: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _MOST_NAMED: Final = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What a body under `/v1` asks for, apart from its own shape."""
+class Asked(NamedTuple):
+    """What a body under `/v1` asks for, apart from its own shape. A tuple, because it lives for one call only."""
 
     model: str
     messages: tuple[Message, ...]
