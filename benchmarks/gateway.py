@@ -7,6 +7,7 @@ what else the machine does falls on all of them.
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,10 +34,14 @@ from benchmarks.processes import cpu_s, rss_mb
 from benchmarks.upstream import TEXT
 
 CONCURRENCY: Final = (1, 32)
-WARM_S: Final = 1
+WARM_S: Final = 2
+CUT_OFF: Final = 20
+"""A window holds so many times the requests that are cut off at its end..."""
+LONGEST_S: Final = 20
+"""...unless it would be longer than this."""
 _NOTE: Final = """\
 The request has about 0.25 kB, the answer 0.35 kB; connections are kept; load by {generator}, upstream {upstream}, both
-on the same machine. Medians of {rounds} interleaved rounds of {seconds} s. "added" is latency above the direct call
+on the same machine. Medians of {rounds} interleaved rounds of {seconds} s, longer for who is slow. "added" is latency above the direct call
 of the same round. CPU is user and system time of the contestant's process tree per request, that of upstream and load
 left out."""
 Key = tuple[str, int]
@@ -57,10 +62,8 @@ def measure(effort: Effort) -> Section:
         folder = Path(name)
         upstream, url = stack.enter_context(mock_upstream(folder))
         contestants = entered(stack, folder, url, skipped)
-        for one in contestants:
-            check(one)
-            put(one, 8, WARM_S)
-        rounds = _rounds(contestants, effort)
+        rates = {one.name: _warm(one) for one in contestants}
+        rounds = _rounds(contestants, effort, rates)
         memory = {one.name: rss_mb(one.pid) for one in contestants if one.pid is not None}
     note = _NOTE.format(
         generator=generator(), upstream=upstream, rounds=effort.rounds, seconds=effort.seconds
@@ -109,13 +112,28 @@ def check(contestant: Contestant) -> None:
         raise RuntimeError(f"{contestant.name} answered something else: {text[:100]}")
 
 
-def _rounds(contestants: Sequence[Contestant], effort: Effort) -> dict[Key, list[Round]]:
+def _warm(contestant: Contestant) -> float:
+    """Check it, warm it up, and give its requests per second."""
+    check(contestant)
+    put(contestant, 1, WARM_S)
+    return put(contestant, 8, WARM_S).per_second
+
+
+def window_s(rate: float, connections: int, seconds: int) -> int:
+    """How long to load a contestant of so many requests per second: requests cut off at the end cost it CPU time but
+    are not counted, so a slow one gets a longer window in which they are few."""
+    return max(seconds, min(LONGEST_S, math.ceil(CUT_OFF * connections / rate)))
+
+
+def _rounds(
+    contestants: Sequence[Contestant], effort: Effort, rates: Mapping[str, float]
+) -> dict[Key, list[Round]]:
     rounds: dict[Key, list[Round]] = {(one.name, c): [] for one in contestants for c in CONCURRENCY}
     for _ in range(effort.rounds):
         for concurrency in CONCURRENCY:
             for one in contestants:
                 before = cpu_s(one.pid) if one.pid is not None else 0.0
-                load = put(one, concurrency, effort.seconds)
+                load = put(one, concurrency, window_s(rates[one.name], concurrency, effort.seconds))
                 used = cpu_s(one.pid) - before if one.pid is not None else 0.0
                 rounds[one.name, concurrency].append(Round(load=load, cpu_us=used / load.requests * 1e6))
     return rounds

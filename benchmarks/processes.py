@@ -60,12 +60,25 @@ def _ambient() -> dict[str, str]:
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """Ask the program's whole group to end, then make it. Returns its children, too, are gone."""
+    """Ask the program and all below it to end, then make them. Returns when none of them runs."""
+    everyone = tree(process.pid)
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(STOP_S)
+        until = time.monotonic() + STOP_S
+        while any(runs(pid) for pid in everyone) and time.monotonic() < until:
+            # Also buries it, which is what makes a child that has ended disappear.
+            process.poll()
+            time.sleep(0.01)
+    process.wait(STOP_S)
+
+
+def runs(pid: int) -> bool:
+    """Whether a process runs; one that has ended but was not waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def wait_until_open(program: Program, port: int, limit_s: float) -> None:

@@ -60,12 +60,24 @@ def measure(effort: Effort) -> Section:
         folder = Path(name)
         url = stack.enter_context(own_upstream(folder))
         everyone = [one for one in entered(stack, folder, url, skipped) if not one.members]
+        everyone = [one for one in everyone if uvloop.run(_streams(one, skipped))]
         single = uvloop.run(_single(everyone, effort.streams))
         some = [one for one in everyone if one.name in HELD]
         held = {one.name: [uvloop.run(_held(one, level)) for level in effort.levels] for one in some}
     return Section(
         name="streams", tables=(_table(single, effort), _held_table(held, effort)), skipped=tuple(skipped)
     )
+
+
+async def _streams(one: Contestant, skipped: list[str]) -> bool:
+    """Whether it can stream at all here; some other gateway that can't is left out and said to be."""
+    streamed = await read_stream(one, f"{time.time_ns():x}", CHUNKS)
+    if streamed.complete and streamed.chunks == CHUNKS:
+        return True
+    if one.name in HELD:
+        raise RuntimeError(f"{one.name}: a stream ended after {streamed.chunks} of {CHUNKS} chunks")
+    skipped.append(f"{one.name}: its streams do not work here ({streamed.chunks} of {CHUNKS} chunks came)")
+    return False
 
 
 async def _single(everyone: Sequence[Contestant], count: int) -> dict[str, list[Streamed]]:
