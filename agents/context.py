@@ -21,7 +21,10 @@ from router_core.inference import (
 )
 from router_core.policy.document import Policy
 from router_core.routing.table import unit_vector
-from router_core.signals import ClassFacts, TextSignals, analyse, level_for_kinds, request_class, scan
+from router_core.signals import ClassFacts, TextSignals, analyse, level_for_kinds, request_class
+from router_core.signals.health import health_in
+from router_core.signals.reading import read as read_text
+from router_core.signals.sensitivity import pii_in
 from router_core.signals.spans import kinds_of
 from router_core.signals.tokens import estimate_tokens
 
@@ -65,13 +68,12 @@ class ContextAgent:
         """Everything about one request, pure and deterministic."""
         content = read_content(request.messages)
         signals = _signals(request, content)
-        spans = signals.pii + scan(content.rest) if content.rest else signals.pii
-        kinds = kinds_of(spans) if spans else ()
+        kinds, health = _sensitive(request, content.rest, signals)
         task = request.task or ("chat" if signals.task == "embed" else signals.task)
         prompt = _prompt_tokens(request, content, signals)
         wanted = request.params.max_tokens
         expected = _expected_tokens(task, signals.complexity, wanted)
-        level, residency = _privacy(request.privacy, kinds, signals.health, policy)
+        level, residency = _privacy(request.privacy, kinds, health, policy)
         return RequestContext(
             request_id=request.request_id,
             tenant=request.caller.tenant,
@@ -111,6 +113,26 @@ def _signals(request: InferenceRequest, content: Content) -> TextSignals:
         wants_json=params.wants_json,
         max_tokens=params.max_tokens,
     )
+
+
+def _sensitive(request: InferenceRequest, rest: str, signals: TextSignals) -> tuple[tuple[str, ...], bool]:
+    """Kinds of personal data, and wording of health, in all that a target would see: an identity in one turn and
+    an illness in another, or in a tool's description, are as sensitive as both in one sentence."""
+    beside = _beside_messages(request)
+    if not (rest or beside):
+        return signals.pii_kinds, signals.health
+    reading = read_text(f"{rest}\n{beside}" if beside else rest)
+    spans = signals.pii + pii_in(reading)
+    return (kinds_of(spans) if spans else ()), signals.health or health_in(reading)
+
+
+def _beside_messages(request: InferenceRequest) -> str:
+    """Text that goes to a target outside the messages' content: tools, format, stop texts, names."""
+    params = request.params
+    parts: list[object] = [message["name"] for message in request.messages if "name" in message]
+    parts += params.tools
+    parts += [given for given in (params.response_format, params.extra.get("stop")) if given]
+    return "\n".join(map(str, parts))
 
 
 def _wishes(request: InferenceRequest) -> dict[str, Any]:
