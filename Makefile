@@ -37,7 +37,7 @@ demo: $(VENV)/.run ## Play sixteen requests in the sandbox and print where each 
 
 # ---- check it ------------------------------------------------------------------------------------
 
-test: $(VENV)/.dev lint ## All checks and all tests (what CI runs; <= 15 minutes on two cores)
+test: $(VENV)/.dev $(VENV)/.openai-suite lint ## All checks and all tests (what CI runs; <= 15 minutes on two cores)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "$(ORDINARY)"
 
 pr: test ## The same, before a pull request
@@ -74,6 +74,7 @@ lock: $(VENV)/.uv ## Bring the locks in line with pyproject.toml, keeping versio
 	@$(COMPILE) requirements/uv.in -o requirements/uv.txt $(UPGRADE)
 	@$(COMPILE) pyproject.toml requirements/build.in --extra edge --extra aws --extra test -o requirements/dev.txt $(UPGRADE)
 	@$(COMPILE) pyproject.toml requirements/build.in --extra edge --extra aws -c requirements/dev.txt -o requirements/run.txt
+	@$(COMPILE) requirements/openai_suite.in -c requirements/dev.txt -o requirements/openai_suite.txt $(UPGRADE)
 	@$(COMPILE) pyproject.toml --extra train -c requirements/dev.txt --overrides requirements/train-overrides.in \
 	  -o requirements/train.txt $(UPGRADE)
 
@@ -101,6 +102,12 @@ $(VENV)/.dev: requirements/dev.txt requirements/install.py pyproject.toml $(VENV
 	@echo "installing $<" >&2
 	@$(BIN)/python requirements/install.py $< >&2
 	@touch $@ $(VENV)/.run
+
+$(VENV)/.openai-suite: requirements/openai_suite.txt requirements/openai_suite.py $(VENV)/.dev
+	@echo "getting the tests of the openai client" >&2
+	@$(BIN)/python requirements/install.py $< >&2
+	@$(BIN)/python -m requirements.openai_suite $(VENV)/openai-suite >&2
+	@touch $@
 
 $(VENV)/.train: requirements/train.txt $(VENV)/.dev
 	@echo "installing $< and torch" >&2
