@@ -44,6 +44,9 @@ CALL: Final = ModelCall(
     timeout_s=10.0,
 )
 HEADERS: Final = {"content-type": "application/json", "authorization": "Bearer key"}
+BODY: Final = orjson.dumps({"model": "m", "messages": CALL.messages, "max_tokens": 64})
+STREAMED: Final = orjson.dumps({"model": "m", "messages": CALL.messages, "stream": True})
+STREAM: Final = f"{{}}, a stream of {CHUNKS} chunks"
 Work = Callable[[], Awaitable[object]]
 
 
@@ -120,36 +123,54 @@ async def _measure(client: str, work: Work, calls: int, concurrency: int) -> Fig
     )
 
 
-async def _pyreqwest(stack: AsyncExitStack, url: str) -> Work:
+async def _pyreqwest(stack: AsyncExitStack, url: str) -> dict[str, Work]:
     from pyreqwest.client import ClientBuilder
 
     client = await stack.enter_async_context(ClientBuilder().build())
-    body = orjson.dumps({"model": "m", "messages": CALL.messages, "max_tokens": 64})
+    target = f"{url}/chat/completions"
 
     async def post() -> bytes:
-        reply = await client.post(f"{url}/chat/completions").headers(HEADERS).body_bytes(body).build().send()
+        reply = await client.post(target).headers(HEADERS).body_bytes(BODY).build().send()
         return bytes(await reply.bytes())
 
-    return post
+    async def stream() -> None:
+        request = (
+            client.post(target)
+            .headers(HEADERS)
+            .body_bytes(STREAMED)
+            .streamed_read_buffer_limit(0)
+            .build_streamed()
+        )
+        async with request as reply:
+            while await reply.body_reader.read_chunk() is not None:
+                pass
+
+    return {"pyreqwest": post, STREAM.format("pyreqwest"): stream}
 
 
 async def _clients(stack: AsyncExitStack, url: str) -> dict[str, Work]:
     pool = HttpPool(url)
     stack.push_async_callback(pool.aclose)
     model = OpenAIModel(pool, model="m", api_key="key")
-    body = orjson.dumps({"model": "m", "messages": CALL.messages, "max_tokens": 64})
+    path = "/v1/chat/completions"
 
     async def stream() -> None:
+        async with await pool.stream("POST", path, HEADERS, STREAMED, timeout_s=10.0) as reply:
+            while await reply.read(10.0):
+                pass
+
+    async def stream_model() -> None:
         async for _ in model.stream(CALL):
             pass
 
     work: dict[str, Work] = {
-        "own pool": lambda: pool.request("POST", "/v1/chat/completions", HEADERS, body, timeout_s=10.0)
+        "own pool": lambda: pool.request("POST", path, HEADERS, BODY, timeout_s=10.0),
+        STREAM.format("own pool"): stream,
     }
     if find_spec("pyreqwest") is not None:
-        work["pyreqwest"] = await _pyreqwest(stack, url)
+        work |= await _pyreqwest(stack, url)
     work["OpenAIModel.generate on own pool"] = lambda: model.generate(CALL)
-    work[f"OpenAIModel.stream on own pool, {CHUNKS} chunks"] = stream
+    work[STREAM.format("OpenAIModel.stream on own pool")] = stream_model
     return work
 
 
