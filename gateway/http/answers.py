@@ -47,11 +47,11 @@ def header_value(text: str) -> bytes:
     return "".join(c if " " <= c <= "~" else "?" for c in text).encode("ascii")
 
 
-def answer_headers(response: InferenceResponse) -> Headers:
-    """The headers of a complete, unstreamed answer."""
+def answer_headers(response: InferenceResponse, *, more_usd: float = 0.0) -> Headers:
+    """The headers of a complete, unstreamed answer; `more_usd` is the cost of further answers in the same body."""
     found = decision_headers(response.served, response.decision.policy, response.cache)
     found.append(JSON_TYPE)
-    found.append((b"x-tierwise-cost-usd", b"%.8f" % response.cost_usd))
+    found.append((b"x-tierwise-cost-usd", b"%.8f" % (response.cost_usd + more_usd)))
     found.append((b"x-tierwise-overhead-ms", b"%.3f" % response.timings.overhead_ms))
     return found
 

@@ -128,19 +128,20 @@ class Gateway:
     def _handler(self, exchange: Exchange) -> Handler | None:
         """Who answers; None for FastAPI. Raises when the caller may not pass."""
         path = exchange.path
-        if path in OPEN:
-            return None
-        if path == "/metrics" and _is_local(exchange.scope):
-            return None
-        exchange.caller = self._keys.caller(exchange.headers.get(b"authorization"))
         route = self._routes.get(path)
         if route is not None:
+            exchange.caller = self._keys.caller(exchange.headers.get(b"authorization"))
             if exchange.method != route.method:
                 raise MethodError(route.method)
             return self._admitted(route.handler)
+        if path in OPEN or (path == "/metrics" and _is_local(exchange.scope)):
+            exchange.check_small()
+            return None
+        exchange.caller = self._keys.caller(exchange.headers.get(b"authorization"))
         if path == "/metrics" or path.startswith("/admin"):
             if exchange.caller.role != "admin":
                 raise ForbiddenError("this path needs a key with the admin role")
+            exchange.check_small()
             return None
         return next((self._admitted(h) for prefix, h in self._prefixes if path.startswith(prefix)), None)
 

@@ -109,6 +109,11 @@ class Exchange:
             self._watch(worker)
         return body
 
+    def check_small(self) -> None:
+        """For handlers that read bodies their own way: raises TooLargeError unless the body is known to be small."""
+        if self._much_unread():
+            raise TooLargeError("this path takes small bodies with a content-length")
+
     def _announced(self) -> int:
         length = self.headers.get(b"content-length", b"0")
         if not (length.isascii() and length.isdigit()):

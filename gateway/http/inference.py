@@ -45,9 +45,9 @@ class InferenceRoutes:
             )
         header = exchange.headers.get(b"idempotency-key")
         if header is None:
-            await self._answer(exchange, request)
+            await self._answer(exchange, request, raw)
             return
-        await self._answer_once(exchange, request, checked_key(header), sha256(raw).digest())
+        await self._answer_once(exchange, request, raw, checked_key(header))
 
     async def explain(self, exchange: Exchange) -> None:
         """The decision that `infer` would take now; nothing is executed."""
@@ -59,25 +59,23 @@ class InferenceRoutes:
         response = self._serving.router.explain(request)
         await exchange.reply(200, answers.answer_headers(response), answers.encode(answers.answer(response)))
 
-    async def _answer_once(
-        self, exchange: Exchange, request: InferenceRequest, key: str, digest: bytes
-    ) -> None:
+    async def _answer_once(self, exchange: Exchange, request: InferenceRequest, raw: bytes, key: str) -> None:
         tenant = request.caller.tenant
-        earlier = await self._idempotent.claim(tenant, key, digest)
+        earlier = await self._idempotent.claim(tenant, key, sha256(raw).digest())
         if earlier is not None:
             await exchange.replay(earlier.status, earlier.headers, earlier.body)
             return
         try:
-            answered = await self._answer(exchange, request)
+            answered = await self._answer(exchange, request, raw)
             if answered is not None:
                 self._idempotent.keep(tenant, key, answered)
         finally:
             self._idempotent.give_up(tenant, key)
 
-    async def _answer(self, exchange: Exchange, request: InferenceRequest) -> Answered | None:
+    async def _answer(self, exchange: Exchange, request: InferenceRequest, raw: bytes) -> Answered | None:
         """Sends the answer; returns it as it could be sent again, None when it ended in an error event."""
         if request.asynchronous:
-            return await self._accept(exchange, request)
+            return await self._accept(exchange, request, raw)
         if request.stream:
             return await self._stream(exchange, request)
         if request.task == "embed":
@@ -90,10 +88,10 @@ class InferenceRoutes:
         await exchange.reply(200, headers, body)
         return sent
 
-    async def _accept(self, exchange: Exchange, request: InferenceRequest) -> Answered:
+    async def _accept(self, exchange: Exchange, request: InferenceRequest, raw: bytes) -> Answered:
         if request.task == "embed":
             raise RequestError("vectors are answered at once; leave out `mode: async`", field="$.mode")
-        self._jobs.submit(request)
+        self._jobs.submit(request, len(raw))
         headers = [answers.JSON_TYPE, (b"location", f"/inference/{request.request_id}".encode())]
         body = answers.encode({"request_id": request.request_id, "status": "queued", "stage": "CREATED"})
         sent = _sent(exchange, 202, headers, body)

@@ -15,14 +15,19 @@ from gateway.http.serving import Serving
 from router_core.errors import NoCapacityError
 from router_core.inference import InferenceRequest, InferenceResponse
 
-_KEPT: Final = 4_096
+_KEPT: Final = 1_024
+_WAITING_BYTES: Final = 64 * 2**20
 
 
 @dataclass(slots=True, kw_only=True)
 class Job:
-    """`stage` CREATED | INFERENCE | COMPLETED | FAILED; `problem` says why it failed."""
+    """`stage` CREATED | INFERENCE | COMPLETED | FAILED; `problem` says why it failed. The request is let go of when it
+    is over, because it may be large."""
 
-    request: InferenceRequest
+    tenant: str
+    request_id: str
+    size: int
+    request: InferenceRequest | None
     stage: str = "CREATED"
     problem: dict[str, Any] | None = None
     response: InferenceResponse | None = None
@@ -30,7 +35,7 @@ class Job:
     def as_answer(self) -> dict[str, Any]:
         """What is known before, or instead of, a finished answer."""
         body: dict[str, Any] = {
-            "request_id": self.request.request_id,
+            "request_id": self.request_id,
             "status": "failed" if self.stage == "FAILED" else "queued",
             "stage": self.stage,
         }
@@ -46,29 +51,30 @@ class Jobs:
         self._waiting = waiting
         self._queue: deque[Job] = deque()
         self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._bytes = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def submit(self, request: InferenceRequest) -> Job:
-        """Takes a request, or raises NoCapacityError when too many wait."""
-        if len(self._queue) >= self._waiting:
+    def submit(self, request: InferenceRequest, size: int) -> None:
+        """Takes a request whose body had `size` bytes, or raises NoCapacityError when too many wait."""
+        if len(self._queue) >= self._waiting or self._bytes + size > _WAITING_BYTES:
             raise NoCapacityError(
                 "too many asynchronous requests are waiting", rejected={}, retry_after_s=5.0
             )
-        job = Job(request=request)
+        job = Job(tenant=request.caller.tenant, request_id=request.request_id, size=size, request=request)
         self._jobs[request.request_id] = job
         while len(self._jobs) > _KEPT + self._waiting:
             self._jobs.popitem(last=False)
         self._queue.append(job)
+        self._bytes += size
         if len(self._tasks) < self._running:
             task = asyncio.get_running_loop().create_task(self._work())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return job
 
     def get(self, tenant: str, request_id: str) -> Job | None:
         """None when it is unknown, gone, or another tenant's."""
         job = self._jobs.get(request_id)
-        return job if job is not None and job.request.caller.tenant == tenant else None
+        return job if job is not None and job.tenant == tenant else None
 
     @property
     def unfinished(self) -> int:
@@ -77,6 +83,7 @@ class Jobs:
     async def stop(self) -> None:
         """Cancels what runs; part of stopping the process."""
         self._queue.clear()
+        self._bytes = 0
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -84,10 +91,16 @@ class Jobs:
     async def _work(self) -> None:
         while self._queue:
             job = self._queue.popleft()
-            job.stage = "INFERENCE"
-            try:
-                job.response = await self._serving.answer(job.request)
-                job.stage = "COMPLETED"
-            except Exception as error:  # a job's failure is its answer, whatever it was
-                job.stage = "FAILED"
-                job.problem = problem_of(error).members(job.request.request_id)
+            self._bytes -= job.size
+            request, job.request = job.request, None
+            if request is not None:
+                await self._run(job, request)
+
+    async def _run(self, job: Job, request: InferenceRequest) -> None:
+        job.stage = "INFERENCE"
+        try:
+            job.response = await self._serving.answer(request)
+            job.stage = "COMPLETED"
+        except Exception as error:  # a job's failure is its answer, whatever it was
+            job.stage = "FAILED"
+            job.problem = problem_of(error).members(job.request_id)

@@ -49,7 +49,8 @@ class TextCompletions:
             )
             return
         responses = await self._all(requests)
-        headers = answers.answer_headers(responses[0]) + ignored_header(ignored)
+        more_usd = sum(response.cost_usd for response in responses[1:])
+        headers = answers.answer_headers(responses[0], more_usd=more_usd) + ignored_header(ignored)
         await exchange.reply(200, headers, text_completion(exchange.request_id, responses, echoes))
 
     def _request(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.http.bodies import MAX_DEPTH, check_depth, check_repeats
 from router_core.errors import RequestError, TooLargeError
-from tests.unit.gateway.asgi import application, call
+from tests.unit.gateway.asgi import ADMIN, application, call
 from tests.unit.gateway.scripted import ScriptedRouter
 
 MESSAGE = {"role": "user", "content": "hi"}
@@ -226,3 +226,12 @@ async def test_a_body_that_turns_out_too_large_is_refused() -> None:
     app = application(max_body_bytes=100)
     long = inference(input="x" * 200)
     assert (await call(app, "POST", "/inference", long, headers={"content-length": "90"})).status == 413
+
+
+@pytest.mark.parametrize("path", ["/admin/targets/mec/edge-a/drain", "/health/liveness"])
+@pytest.mark.parametrize("header", [{"content-length": "100000000"}, {"transfer-encoding": "chunked"}])
+async def test_a_flood_of_a_path_without_a_body_limit_of_its_own_is_refused(
+    path: str, header: dict[str, str]
+) -> None:
+    reply = await call(application(), "POST", path, b"{}", key=ADMIN, headers=header)
+    assert (reply.status, reply.headers["connection"]) == (413, "close")

@@ -257,3 +257,12 @@ async def test_more_asynchronous_requests_than_may_wait_are_turned_away_and_few_
     assert len(router.asked) == 2
     assert await app.drained(5.0)
     assert len(router.asked) == 5
+
+
+async def test_large_asynchronous_bodies_wait_only_as_far_as_memory_allows() -> None:
+    app = application(ScriptedRouter(wait_s=0.05), async_running=1)
+    body = {"input": "x" * (9 * 2**20), "mode": "async"}
+    statuses = [(await call(app, "POST", "/inference", body)).status for _ in range(9)]
+    assert (statuses[0], statuses[-1]) == (202, 503)
+    assert await app.drained(5.0)
+    assert (await call(app, "POST", "/inference", body)).status == 202
