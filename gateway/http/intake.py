@@ -192,7 +192,7 @@ def core_messages(messages: Sequence[WireMessage]) -> tuple[Message, ...]:
         if message.role == "user" and type(message.content) is str:
             continue
         _check_message(message, index)
-    return tuple(msgspec.to_builtins(list(messages)))
+    return tuple(msgspec.to_builtins(messages))
 
 
 def _check_message(message: WireMessage, index: int) -> None:

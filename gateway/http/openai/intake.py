@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -85,11 +86,25 @@ def of_chat(body: ChatBody) -> Asked:
 
 def extra_of(body: ChatBody | CompletionBody) -> Mapping[str, Any]:
     """The sampling fields that were given, as plain JSON."""
-    extra = {name: value for name in EXTRA if (value := getattr(body, name, None)) is not None}
+    names, read = _CHAT_EXTRA if isinstance(body, ChatBody) else _TEXT_EXTRA
+    values = read(body)
+    if values == _NONE[: len(names)]:
+        return _NO_EXTRA
+    extra: dict[str, Any] = {
+        name: value for name, value in zip(names, values, strict=True) if value is not None
+    }
     choice = extra.get("tool_choice")
     if isinstance(choice, msgspec.Struct):
         extra["tool_choice"] = msgspec.to_builtins(choice)
     return extra
+
+
+_NO_EXTRA: Final[Mapping[str, Any]] = {}
+_NONE: Final = (None,) * len(EXTRA)
+# Most bodies give none of these: one look at all of them is cheaper than one look at each.
+_CHAT_EXTRA: Final = (EXTRA, attrgetter(*EXTRA))
+_TEXT_NAMES: Final = tuple(name for name in EXTRA if name in CompletionBody.__struct_fields__)
+_TEXT_EXTRA: Final = (_TEXT_NAMES, attrgetter(*_TEXT_NAMES))
 
 
 def ignored_header(ignored: tuple[str, ...]) -> answers.Headers:

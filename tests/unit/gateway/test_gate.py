@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from gateway.http.answers import header_value
 from gateway.http.refusals import UnauthorizedError
 from router_core.errors import RateLimitedError
 from tests.unit.gateway.asgi import ADMIN, KEYS, OTHER, USER, application, call
@@ -153,3 +154,10 @@ async def test_an_unforeseen_error_is_500_without_its_words(caplog: pytest.LogCa
         assert b"canary" not in reply.body
     assert "RuntimeError" in caplog.text
     assert "canary" not in caplog.text
+
+
+@pytest.mark.parametrize("name", ["a\r\nset-cookie: x", "a\x00b", "mec/ü", "\u2028"])
+def test_a_name_cannot_start_another_header(name: str) -> None:
+    value = header_value(name)
+    assert len(value) == len(name)
+    assert all(0x20 <= byte <= 0x7E for byte in value)
