@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 
 from agents.figures import Buckets, TargetFigures
 from router_core.context import RequestContext
@@ -89,7 +90,9 @@ class MonitorAgent:
             self._attempted(attempt)
             before = attempt
         self._events.emit(
-            outcome_record(self._clock.now_s(), context.tenant, context.request_id, status, execution, cache)
+            outcome_record(
+                self._clock.now_s(), context.tenant, context.request_id, status, _recordable(execution), cache
+            )
         )
 
     def added(self, overhead_s: float) -> None:
@@ -163,3 +166,15 @@ class MonitorAgent:
             self._events.emit(policy_record(now, sha256, to_document(source)))
         else:
             self._events.emit(state_record(now, source.as_record()))
+
+
+def _recordable(execution: Execution) -> Execution:
+    """Without the targets' own words, which adapters put behind a colon: a target that refuses a request likes to
+    repeat it, and records hold no content. The caller, whose content it is, is told them all the same."""
+    if all(attempt.error is None for attempt in execution.attempts):
+        return execution
+    attempts = [
+        attempt if attempt.error is None else replace(attempt, error=attempt.error.partition(": ")[0])
+        for attempt in execution.attempts
+    ]
+    return replace(execution, attempts=tuple(attempts))
