@@ -116,7 +116,7 @@ $(VENV)/.train: requirements/train.txt $(VENV)/.dev
 	@$(BIN)/python -m pip install --quiet torch==2.13.0 >&2
 	@touch $@
 
-$(MEC)/.vllm: requirements/install_vllm.py $(VENV)/.dev
+$(MEC)/.vllm: requirements/install_vllm.py | $(VENV)/.dev
 	@echo "installing vLLM for CPU into $(MEC)" >&2
 	@test -x $(MEC)/bin/python || $(PYTHON) -m venv --without-pip $(MEC)
 	@$(BIN)/python -m requirements.install_vllm $(MEC) >&2

@@ -26,12 +26,14 @@ class Accepted:
     def __init__(self) -> None:
         self._choices: dict[int, _Partial] = {}
         self._json: Mapping[str, Any] | None = None
+        self._pieces = 0
 
     def add(self, chunk: Chunk) -> None:
         """Take one chunk of content; usage is not content."""
         partial = self._choices.setdefault(chunk.index, _Partial())
         if chunk.text:
             partial.texts.append(chunk.text)
+            self._pieces += 1
         if chunk.reasoning:
             partial.reasoning.append(chunk.reasoning)
         if chunk.refusal:
@@ -65,6 +67,11 @@ class Accepted:
         parts = (("".join(p.texts), "".join(p.reasoning), *_arguments(p)) for p in self._choices.values())
         return sum(estimate_tokens(text) for texts in parts for text in texts if text)
 
+    def spent(self) -> int:
+        """Output tokens to take off a caller's limit before another target goes on. Servers send a token or more per
+        piece, so pieces never count too many: a limit must not cut an answer that had room."""
+        return min(self._pieces, self.tokens())
+
     def output(self) -> Output:
         choices = tuple(_choice(index, partial) for index, partial in sorted(self._choices.items()))
         return Output(choices=choices, json=self._json)
@@ -77,8 +84,12 @@ def joined_usage(prompt_tokens: int, before: int, last: Usage | None, now: int) 
         return Usage(prompt_tokens=prompt_tokens, completion_tokens=now, estimated=True)
     if not before:
         return last
-    prompt = max(1, last.prompt_tokens - before) if last.prompt_tokens > before else prompt_tokens
-    return Usage(prompt_tokens=prompt, completion_tokens=before + last.completion_tokens, estimated=True)
+    if last.prompt_tokens >= prompt_tokens:
+        # The last target counted prompt and accepted text together: the sum is exact, only where they meet is estimated.
+        before = last.prompt_tokens - prompt_tokens
+    return Usage(
+        prompt_tokens=prompt_tokens, completion_tokens=before + last.completion_tokens, estimated=True
+    )
 
 
 def _merge(calls: dict[int, dict[str, Any]], delta: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ import orjson
 
 from router_core.adapters.wire.openai_sse import EventReader
 from router_core.adapters.wire.openai_wire import (
+    GIVEN_UP,
     estimate_usage,
     is_json,
     read_usage,
@@ -169,6 +170,8 @@ class ChatStream:
 
     def _end(self, index: int, state: _ChoiceState, reason: str) -> list[Chunk]:
         """The last chunk of a choice. A limit on tokens may cut arguments, as the reason then says; nothing else may."""
+        if reason in GIVEN_UP:
+            raise UnavailableError("the target gave up before the end of its answer")
         state.finished = True
         empty = []
         for call in state.calls.values():

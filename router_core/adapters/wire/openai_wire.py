@@ -18,6 +18,8 @@ from router_core.ports import EmbedCall, ModelCall
 _OURS: Final = frozenset({"model", "messages", "stream", "stream_options", "user"})
 _CHARS_PER_TOKEN: Final = 4
 _IMAGE_CHARS: Final = 2_400
+GIVEN_UP: Final = ("abort", "error")
+"""Finish reasons of vLLM that mean no finish: it was told to stop, or failed inside."""
 _THROTTLING: Final = (429, "429", "rate_limit_exceeded", "RateLimitError")
 
 
@@ -97,6 +99,9 @@ def reported_error(error: object, headers: Mapping[bytes, bytes]) -> TargetError
     code = (error.get("code") or error.get("type")) if isinstance(error, dict) else None
     if code in _THROTTLING:
         return ThrottledError("the target asks for fewer requests", retry_after_s=retry_after_s(headers))
+    if isinstance(error, dict) and isinstance(code, int) and 400 <= code < 500:
+        # vLLM checks a schema after it has begun the stream: the caller's mistake, not the node's failure.
+        return status_error(code, headers, summary(error.get("message")))
     return UnavailableError("the target reported an error in place of an answer")
 
 
@@ -115,6 +120,8 @@ def read_answer(body: Mapping[str, Any], call: ModelCall) -> ModelAnswer:
 
 def _choice(choice: Mapping[str, Any], position: int) -> Choice:
     message = choice["message"]
+    if choice.get("finish_reason") in GIVEN_UP:
+        raise UnavailableError("the target gave up before the end of its answer")
     calls = message.get("tool_calls")
     text = message.get("content")
     return Choice(

@@ -218,7 +218,7 @@ def test_missing_or_doubled_vectors_are_an_error(data: object) -> None:
         ({"error": {"type": "RateLimitError"}}, ThrottledError),
         ({"error": {"code": 500, "message": "x"}}, UnavailableError),
         ({"error": "plain words"}, UnavailableError),
-        ({"object": "error", "message": "x", "code": 400}, UnavailableError),
+        ({"object": "error", "message": "x", "code": 400}, RefusedError),
     ],
 )
 def test_an_error_inside_a_200_is_recognised(body: dict[str, Any], expected: type[Exception]) -> None:
