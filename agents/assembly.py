@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from agents.cache import CacheAgent
@@ -19,6 +18,7 @@ from router_core.inference import EmbedRequest, InferenceRequest, InferenceRespo
 from router_core.monitoring import MonitorSnapshot
 from router_core.policy.document import Policy
 from router_core.ports import Clock, Embedder, EventSink, HealthProbe, Model, PolicySource, ResponseStore
+from router_core.record import dataclass
 from router_core.resources import TargetSpec
 
 REFRESH_S: Final = 0.5

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from router_core.context import RequestContext
@@ -21,6 +21,7 @@ from router_core.errors import (
 from router_core.execution import Attempt, Execution, Handoff, Output, Served, Usage
 from router_core.inference import InferenceRequest
 from router_core.policy.document import Policy
+from router_core.record import dataclass
 from router_core.reliability.retry import delay_ms
 from router_core.resources import TargetSpec
 

@@ -7,7 +7,6 @@ them. Privacy is the strictest of what was declared, what the text itself holds,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from router_core.context import AUDIO, IMAGE, TEXT, RequestContext
@@ -20,6 +19,7 @@ from router_core.inference import (
     Privacy,
 )
 from router_core.policy.document import Policy
+from router_core.record import dataclass
 from router_core.routing.table import unit_vector
 from router_core.signals import ClassFacts, TextSignals, analyse, level_for_kinds, request_class
 from router_core.signals.health import health_in

@@ -7,13 +7,14 @@ compiled table whole. A reading that is too old makes a target "unknown", never 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Final
 
 from router_core.errors import NotFoundError, TargetError, ThrottledError
 from router_core.learning.estimates import Estimates
 from router_core.policy.document import Policy
 from router_core.ports import Clock, Reading
+from router_core.record import dataclass
 from router_core.reliability import breaker
 from router_core.reliability.breaker import CLOSED, BreakerState
 from router_core.resources import ResourceState, Target, TargetSpec, TargetState

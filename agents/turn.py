@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from agents.attempts import served_by
 from router_core.context import RequestContext
 from router_core.decision import RoutingDecision
 from router_core.execution import NO_USAGE, Execution, Output, Served, Usage
 from router_core.inference import InferenceRequest, InferenceResponse, Plan, Timings
+from router_core.record import dataclass
 from router_core.resources import TargetSpec
 from router_core.routing.objective import InFlight
 from router_core.routing.table import TargetTable

@@ -7,8 +7,10 @@ so it can be logged as the `features` of the decision record and read back to th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, Final
+
+from router_core.record import dataclass
 
 TEXT, IMAGE, AUDIO = 1, 2, 4
 MODALITY_BITS: Final[Mapping[str, int]] = {"text": TEXT, "image": IMAGE, "audio": AUDIO}
@@ -67,7 +69,9 @@ class RequestContext:
     @classmethod
     def from_features(cls, features: Mapping[str, Any]) -> RequestContext:
         """Rebuild from `features()` after a trip through JSON."""
-        values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in features.items()}
+        values: dict[str, Any] = {
+            name: tuple(v) if isinstance(v, list) else v for name, v in features.items()
+        }
         return cls(**values)
 
 

@@ -7,13 +7,13 @@ the features from which `decide()` gives the same bits again, and names the stat
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from router_core.context import RequestContext
 from router_core.decision import RoutingDecision
 from router_core.errors import NoTargetError
 from router_core.execution import Attempt, Execution
+from router_core.record import dataclass
 
 SCHEMA: Final = 1
 

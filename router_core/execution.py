@@ -6,8 +6,9 @@ One shape for all three tiers, so that the executor, the cache and the hosts nev
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from router_core.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,12 @@ protocol is a translation of it and a second shape would only cost a copy.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, Literal
 
 from router_core.decision import RoutingDecision
 from router_core.execution import Attempt, Chunk, Handoff, Output, Served, Usage
+from router_core.record import dataclass
 
 Message = Mapping[str, Any]
 """One chat message in OpenAI's form; `content` is a string, a list of parts, or None beside tool calls."""

@@ -7,12 +7,12 @@ holds no policy, and passes the contract suite of its port.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from router_core.execution import Chunk, EmbeddingAnswer, ModelAnswer
 from router_core.inference import Message, Params
 from router_core.policy.document import Policy
+from router_core.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from hashlib import sha256
 from typing import Any, Final, Literal
+
+from router_core.record import dataclass
 
 Health = Literal["up", "down", "unknown", "draining"]
 

@@ -7,7 +7,11 @@ from collections.abc import Callable, Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from router_core import record
 from tests.running import RunningGateway, running_gateway
+
+# Before any module that makes records: in the tests they are frozen at run time, too.
+record.FROZEN = True
 
 # Generated examples are derived from the test itself, so every run tries the same ones. A slow machine is not a
 # failure: no test asserts a time.

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
 from gateway.http.refusals import UnauthorizedError
 from router_core.inference import TIERS, Caller
+from router_core.record import dataclass
 
 _LONGEST_KEY: Final = 512
 

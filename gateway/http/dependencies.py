@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from gateway.http.auth import KeyRing
 from gateway.http.bodies import MAX_BODY_BYTES
 from gateway.http.ports import EventLookup, Router
 from router_core.ports import RateLimiter
+from router_core.record import dataclass
 from router_core.resources import TargetSpec
 
 DEFAULT_OUTPUT_TOKENS: Final = 256

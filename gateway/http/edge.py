@@ -12,7 +12,6 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,6 +23,7 @@ from gateway.http.faults import note
 from gateway.http.problems import encoded, problem_of
 from gateway.http.refusals import ClientLeftError, DrainingError, MethodError
 from router_core.errors import AllTargetsFailedError, DeadlineError, ForbiddenError, TierwiseError
+from router_core.record import dataclass
 
 Handler = Callable[[Exchange], Awaitable[None]]
 

@@ -10,11 +10,12 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from gateway.http.exchange import Headers
 from router_core.errors import ConflictError, RequestError
+from router_core.record import dataclass
 
 KEEP_S: Final = 24 * 3600.0
 _LONGEST_KEY: Final = 255

@@ -10,7 +10,6 @@ import binascii
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -37,6 +36,7 @@ from router_core.inference import (
     Preferences,
     Privacy,
 )
+from router_core.record import dataclass
 
 _IMAGE: Final = re.compile(r"data:image/[a-z0-9.+-]{1,32};base64,", re.IGNORECASE)
 _NO_PARAMS: Final = Params()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from agents.resource import TargetView
 from router_core.execution import DeviceOutcome
 from router_core.inference import EmbedRequest, InferenceRequest, InferenceResponse, StreamEvent
 from router_core.policy.document import Policy
+from router_core.record import dataclass
 
 
 class Answers(Protocol):

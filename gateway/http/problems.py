@@ -7,13 +7,13 @@ those sentences hold no secret and no upstream address by the rule of `router_co
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 
 from gateway.http import refusals
 from router_core import errors
+from router_core.record import dataclass
 
 _LONGEST_DETAIL: Final = 600
 

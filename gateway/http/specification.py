@@ -6,7 +6,6 @@ There is one declaration per body: what validates a request is what the document
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +16,7 @@ from gateway.http.wire.chat import ChatBody, CompletionBody
 from gateway.http.wire.embeddings import EmbeddingsBody
 from gateway.http.wire.inference import FeedbackBody, InferenceBody, OutcomeBody
 from gateway.http.wire.responses import ResponsesBody
+from router_core.record import dataclass
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 _PROBLEM: Final[dict[str, Any]] = {

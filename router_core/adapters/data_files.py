@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Final
 
 from router_core.errors import ConfigurationError
 from router_core.inference import TASKS, TIERS
+from router_core.record import dataclass
 from router_core.resources import TargetSpec
 
 PACKAGED: Final = Path(__file__).parents[1] / "data"

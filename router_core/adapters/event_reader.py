@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import orjson
 
 from router_core.adapters.event_file import log_files
 from router_core.adapters.event_frame import MAX_FRAME_BYTES, decode
+from router_core.record import dataclass
 
 Record = dict[str, Any]
 

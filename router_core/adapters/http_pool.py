@@ -10,7 +10,6 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from router_core.adapters.wire.http_connection import Connection, StaleConnectionError
@@ -23,6 +22,7 @@ from router_core.adapters.wire.http_wire import (
     parse_origin,
 )
 from router_core.errors import TimeoutTargetError, UnavailableError
+from router_core.record import dataclass
 
 _CLOSING_TURNS: Final = 4
 """Turns of the loop in which transports, TLS below them included, report their end; the loop may close after."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from router_core.errors import RateLimitedError
 from router_core.ports import Clock
+from router_core.record import dataclass
 from router_core.reliability.rate_limit import EMPTY, WINDOW_S, Window, charge, current, refund, wait_s
 
 LONGEST_REQUEST_S: Final = 660

@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from urllib.parse import quote
 
 from router_core.adapters.wire.http_wire import encode_headers
+from router_core.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,10 @@ observed is hostile until bounded: a node that reports nonsense must not be able
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
+
+from router_core.record import dataclass
 
 SPEED_RATE: Final = 0.1
 ERROR_RATE: Final = 0.05

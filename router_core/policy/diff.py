@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from router_core.policy.document import Policy
 from router_core.policy.parse import to_document
+from router_core.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

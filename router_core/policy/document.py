@@ -7,11 +7,12 @@ Weights need not add up to one; they are normalised when the policy is compiled 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Final
 
 from router_core.inference import COMPLIANCES, OBJECTIVES, TIERS
+from router_core.record import dataclass
 from router_core.signals.request_class import ClassRules
 
 SCHEMA: Final = "tierwise.policy/1"

@@ -7,10 +7,11 @@ Throttling is no failure: whoever reports results here keeps it out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Literal
 
 from router_core.policy.document import Breaker
+from router_core.record import dataclass
 
 Phase = Literal["closed", "open", "half_open"]
 MAX_SAMPLES: Final = 1024

@@ -7,8 +7,9 @@ bucket would need one number instead of up to 61, but lets through twice its lim
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from router_core.record import dataclass
 
 WINDOW_S: Final = 60
 GUARD_S: Final = 0.001

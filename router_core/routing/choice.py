@@ -5,13 +5,13 @@ Chance is a hash of the request id: the same request in the same state always ge
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 
 import numpy as np
 
 from router_core.context import RequestContext
+from router_core.record import dataclass
 from router_core.routing.constraints import RESTRICTED, Mask
 from router_core.routing.table import Array, TargetTable
 

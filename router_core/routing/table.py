@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Final
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from router_core.inference import OBJECTIVES, TASKS
 from router_core.policy.document import Policy, References, Weights
+from router_core.record import dataclass
 from router_core.resources import ResourceState, Target
 
 Array = NDArray[np.float64]

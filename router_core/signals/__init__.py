@@ -7,9 +7,9 @@ prepares the text once and reads every signal from that; the modules' own functi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypedDict, Unpack
 
+from router_core.record import dataclass
 from router_core.signals.complexity import complexity, complexity_in
 from router_core.signals.fingerprint import canonical_json, fingerprint, stable_fraction
 from router_core.signals.guard import guard_cues, guard_in, guard_score

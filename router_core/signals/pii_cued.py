@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
+from router_core.record import dataclass
 from router_core.signals import checksums, triggers
 from router_core.signals.reading import Reading
 from router_core.signals.spans import PiiSpan, at

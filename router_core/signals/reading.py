@@ -8,9 +8,9 @@ have one element per character of `text`, so an offset found in any of them is a
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
+from router_core.record import dataclass
 from router_core.signals import triggers
 from router_core.signals.folding import fold_ascii
 

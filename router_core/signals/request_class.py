@@ -7,8 +7,9 @@ capacity. What counts as what is the operator's, so every threshold comes in as 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, Literal
+
+from router_core.record import dataclass
 
 RequestClass = Literal["simple", "complex", "critical", "batch"]
 REQUEST_CLASSES: Final = ("simple", "complex", "critical", "batch")

@@ -81,7 +81,9 @@ def _parameters(function: Function) -> int:
 
 
 def _is_protocol(class_: ast.ClassDef) -> bool:
-    return any(ast.unparse(parent).split("[")[0].endswith("Protocol") for parent in class_.bases)
+    return any(
+        ast.unparse(parent).split("[")[0] in ("Protocol", "typing.Protocol") for parent in class_.bases
+    )
 
 
 def _methods(class_: ast.ClassDef) -> int:

@@ -12,9 +12,9 @@ from tests.architecture.code import PACKAGES, imports, python_files
 
 AGENTS = ("cache", "context", "judge", "monitor", "resource", "router", "safety")
 # One technology under several names: an adapter may use all of them.
-ONE_SDK = ({"boto3", "botocore", "s3transfer"}, {"prometheus_client"}, {"pyreqwest"}, {"orjson"})
+ONE_SDK = ({"boto3", "botocore", "s3transfer"}, {"prometheus_client"}, {"orjson"})
 HEAVY = {
-    "agents", "boto3", "botocore", "fastapi", "numpy", "onnxruntime", "opentelemetry", "pydantic", "pyreqwest",
+    "agents", "boto3", "botocore", "fastapi", "numpy", "onnxruntime", "opentelemetry", "pydantic",
     "starlette", "strands", "tokenizers", "torch", "uvicorn",
 }  # fmt: skip
 """What costs a command tens of milliseconds before it has read its arguments."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from gateway.http import answers
@@ -11,6 +11,7 @@ from gateway.http.exchange import Exchange
 from gateway.http.refusals import MethodError, ModelNotFoundError
 from router_core.errors import RequestError
 from router_core.inference import OBJECTIVES, Optimize, Preferences
+from router_core.record import dataclass
 from router_core.resources import TargetSpec
 
 PREFIX: Final = "/v1/models/"

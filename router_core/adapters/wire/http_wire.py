@@ -7,11 +7,11 @@ is refused here, in the one place where text becomes bytes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
 from router_core.errors import ConfigurationError, RefusedError
+from router_core.record import dataclass
 
 MAX_HEAD_BYTES: Final = 65_536
 """Status line and headers of one answer, or its trailers."""
