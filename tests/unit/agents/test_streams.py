@@ -74,7 +74,9 @@ async def test_a_hand_off_counts_the_prompt_once_and_bills_both() -> None:
     )
     response = response_of(events)
     first, second = response.attempts
-    assert response.usage.total_tokens == 30 + 5, "what the second target read holds the accepted text already"
+    assert response.usage.total_tokens == 30 + 5, (
+        "what the second target read holds the accepted text already"
+    )
     assert response.usage.prompt_tokens == first.usage.prompt_tokens
     assert response.cost_usd == pytest.approx(first.cost_usd + (30 * 1.0 + 5 * 4.0) / 1e6)
     assert second.cost_usd > 0

@@ -96,7 +96,10 @@ def test_a_joining_word_inside_one_command_does_not_part_it(engine: OnnxIntentEn
 
 
 def test_a_refusal_of_one_half_refuses_the_whole(engine: OnnxIntentEngine) -> None:
-    for text in ("don't turn off the lights and lock the door", "turn off the lights and explain black holes"):
+    for text in (
+        "don't turn off the lights and lock the door",
+        "turn off the lights and explain black holes",
+    ):
         assert not engine.parse(text).known, text
 
 
