@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from gateway.http.wire import fields
-from gateway.http.wire.messages import ResponseFormat, StrictMessage, StrictTool, ToolChoice
+from gateway.http.wire.messages import ResponseFormat, StrictMessage, StrictTool, StrictToolChoice
 
 
 class ParamsBody(Struct, forbid_unknown_fields=True):
@@ -15,7 +15,7 @@ class ParamsBody(Struct, forbid_unknown_fields=True):
     temperature: fields.Temperature | None = None
     response_format: ResponseFormat | None = None
     tools: Annotated[list[StrictTool], Meta(max_length=128)] | None = None
-    tool_choice: ToolChoice | None = None
+    tool_choice: StrictToolChoice | None = None
     top_p: fields.Fraction | None = None
     stop: fields.Stop | None = None
     seed: fields.Seed | None = None

@@ -56,8 +56,33 @@ class Message(Struct, omit_defaults=True):
     tool_call_id: Name | None = None
 
 
+class StrictTextPart(TextPart, tag="text", omit_defaults=True, gc=False, forbid_unknown_fields=True):
+    """A part on our own paths."""
+
+
+class StrictImagePart(ImagePart, tag="image_url", omit_defaults=True, forbid_unknown_fields=True):
+    """A part on our own paths."""
+
+
+class StrictAudioPart(AudioPart, tag="input_audio", omit_defaults=True, forbid_unknown_fields=True):
+    """A part on our own paths."""
+
+
+class StrictCalledFunction(CalledFunction, omit_defaults=True, gc=False, forbid_unknown_fields=True):
+    """A call on our own paths."""
+
+
+class StrictToolCall(ToolCall, omit_defaults=True, forbid_unknown_fields=True):
+    """A call on our own paths."""
+
+    function: StrictCalledFunction
+
+
 class StrictMessage(Message, omit_defaults=True, forbid_unknown_fields=True):
-    """The same on our own paths, where an unknown field is a mistake worth naming."""
+    """The same on our own paths, where an unknown field is a mistake worth naming, however deep it stands."""
+
+    content: str | list[StrictTextPart | StrictImagePart | StrictAudioPart] | None = None  # type: ignore[assignment]  # lists are read here, never extended
+    tool_calls: Annotated[list[StrictToolCall], Meta(max_length=128)] | None = None  # type: ignore[assignment]  # as above
 
 
 class Function(Struct, omit_defaults=True):
@@ -92,7 +117,18 @@ class NamedTool(Struct):
     type: Literal["function"] = "function"
 
 
+class StrictNamedFunction(NamedFunction, gc=False, forbid_unknown_fields=True):
+    """A choice on our own paths."""
+
+
+class StrictNamedTool(NamedTool, forbid_unknown_fields=True):
+    """A choice on our own paths."""
+
+    function: StrictNamedFunction
+
+
 ToolChoice = Literal["none", "auto", "required"] | NamedTool
+StrictToolChoice = Literal["none", "auto", "required"] | StrictNamedTool
 
 
 class TextFormat(Struct, tag_field="type", tag="text", forbid_unknown_fields=True, gc=False):
