@@ -6,9 +6,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from typing import Any, Final
 
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as UvicornHttp
+
+from gateway.http.exchange import WHOLE, Headers
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 HEAD_S: Final = 15.0
@@ -62,6 +66,9 @@ class BoundedHttp(UvicornHttp):
         self._in_head = False
         self._disarm()
         super().on_headers_complete()
+        if self.cycle is not None:
+            # The application starts with the next turn of the loop, so it finds this in its scope.
+            self.scope[WHOLE] = partial(_write_whole, self.cycle)  # type: ignore[typeddict-unknown-key]  # ours
 
     def send_400_response(self, msg: str) -> None:
         """What is not HTTP gets an answer in our form, and the connection ends."""
@@ -94,6 +101,34 @@ class BoundedHttp(UvicornHttp):
             )
             self.transport.write(head.encode() + body)
         self.transport.close()
+
+
+def _write_whole(cycle: RequestResponseCycle, status: int, headers: Headers, body: bytes) -> bool:
+    """A whole answer in one write; False when it must go the ordinary way. uvicorn searches every name and value with a
+    regular expression and writes head and body apart, which costs more than routing does. One look at the assembled
+    head serves as well: it must have as many lines as headers."""
+    if cycle.response_started or cycle.flow.write_paused or cycle.scope["method"] == "HEAD" or status == 204:
+        return False
+    if cycle.disconnected:
+        return True
+    parts = [STATUS_LINE[status]]
+    lines = [*cycle.default_headers, *headers]
+    if (b"connection", b"close") in headers:
+        cycle.keep_alive = False
+    elif not cycle.keep_alive:
+        lines.append((b"connection", b"close"))
+    for name, value in lines:
+        parts += (name, b": ", value, b"\r\n")
+    head = b"".join(parts)
+    if not head.count(b"\n") == head.count(b"\r") == len(lines) + 1:
+        raise ValueError("a response header holds a line break")
+    cycle.response_started = cycle.response_complete = True
+    cycle.transport.write(head + b"\r\n" + body)
+    cycle.message_event.set()
+    if not cycle.keep_alive:
+        cycle.transport.close()
+    cycle.on_response()
+    return True
 
 
 def bounded_http(max_connections: int) -> type[BoundedHttp]:

@@ -38,6 +38,10 @@ _WANTED: Final = frozenset(
 )
 
 
+WHOLE: Final = "tierwise.whole"
+"""Where in the scope a server may leave `write(status, headers, body) -> bool`, which sends a whole answer at once."""
+
+
 class Exchange:
     """Request in, answer out, for one request. Not shared between requests and not reused."""
 
@@ -192,6 +196,10 @@ class Exchange:
         if linger:
             headers.append((b"connection", b"close"))
         self.started = True
+        write_whole = self.scope.get(WHOLE)
+        if write_whole is not None and not linger and write_whole(status, headers, body):
+            self.end()
+            return
         self.end()  # the server reports a finished answer as a disconnect, too
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         if linger:
