@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import textwrap
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,7 +60,7 @@ def merged(sections: Sequence[Section]) -> dict[str, float]:
 def rendered(table: Table) -> str:
     """One table as Markdown with its title."""
     lines = [f"## {table.title}", ""]
-    lines += [table.note, ""] if table.note else []
+    lines += [textwrap.fill(table.note, 118), ""] if table.note else []
     lines += [_line(table.header), _line(["---"] * len(table.header))]
     return "\n".join([*lines, *(_line(row) for row in table.rows), ""])
 
