@@ -5,50 +5,42 @@ Chance is a hash of the request id: the same request in the same state always ge
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Final
-
-import numpy as np
 
 from router_core.context import RequestContext
 from router_core.record import dataclass
-from router_core.routing.constraints import RESTRICTED, Mask
-from router_core.routing.table import Array, TargetTable
-
-SMALL: Final = 32
-"""Up to so many targets a Python sort beats the overhead of numpy calls; both orders are equal."""
+from router_core.routing.constraints import RESTRICTED
+from router_core.routing.table import TargetTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pick:
-    """Index of the choice, permitted indices best first, all scores, and the probability of this choice."""
+    """Index of the choice, permitted indices best first, and the probability of this choice."""
 
     index: int
     order: list[int]
-    values: list[float]
     propensity: float = 1.0
     explored: bool = False
 
 
-def pick(context: RequestContext, table: TargetTable, scores: Array, mask: Mask, everything: bool) -> Pick:
-    """Choose among the permitted targets; `mask` has at least one."""
-    values: list[float] = scores.tolist()
-    order = _ordered(context, scores, values, mask, everything)
+def pick(context: RequestContext, table: TargetTable, scores: list[float], allowed: Sequence[int]) -> Pick:
+    """Choose among the permitted targets; `allowed` holds at least one."""
+    order = _ordered(context, scores, allowed)
     if context.pinned is not None:
         pinned = table.index.get(context.pinned)
         if pinned in order:
-            return Pick(index=pinned, order=order, values=values)
-    best = _sticky(context, table, values, order)
+            return Pick(index=pinned, order=order)
+    best = _sticky(context, table, scores, order)
     rate = _exploration_rate(context, table)
     if not rate or len(order) == 1:
-        return Pick(index=best, order=order, values=values)
+        return Pick(index=best, order=order)
     draw = fraction(f"explore:{context.request_id}")
     chosen = order[int(draw / rate * len(order))] if draw < rate else best
     floor = rate / len(order)
     return Pick(
         index=chosen,
         order=order,
-        values=values,
         propensity=floor + (1.0 - rate if chosen == best else 0.0),
         explored=draw < rate,
     )
@@ -59,32 +51,24 @@ def fraction(key: str) -> float:
     return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big") / 2.0**64
 
 
-def _ordered(
-    context: RequestContext, scores: Array, values: list[float], mask: Mask, everything: bool
-) -> list[int]:
+def _ordered(context: RequestContext, scores: list[float], allowed: Sequence[int]) -> list[int]:
     """Permitted indices by falling score, equal ones by name; which of several equal bests comes first is drawn by
     hash of the request id."""
-    order: list[int]
-    if len(values) <= SMALL:
-        permitted = range(len(values)) if everything else [i for i, ok in enumerate(mask.tolist()) if ok]
-        order = sorted(permitted, key=values.__getitem__, reverse=True)
-    else:
-        found = np.flatnonzero(mask)
-        order = found[np.argsort(-scores[found], kind="stable")].tolist()
-    if len(order) > 1 and values[order[0]] == values[order[1]]:
-        tied = sum(1 for i in order if values[i] == values[order[0]])
+    order = sorted(allowed, key=scores.__getitem__, reverse=True)
+    if len(order) > 1 and scores[order[0]] == scores[order[1]]:
+        tied = sum(1 for i in order if scores[i] == scores[order[0]])
         drawn = int(fraction(context.request_id) * tied)
         order.insert(0, order.pop(drawn))
     return order
 
 
-def _sticky(context: RequestContext, table: TargetTable, values: list[float], order: list[int]) -> int:
+def _sticky(context: RequestContext, table: TargetTable, scores: list[float], order: list[int]) -> int:
     """The session's last target, when it is permitted and within the margin of the best."""
     best = order[0]
     last = table.index.get(context.session_target) if context.session_target is not None else None
     if last is None or last == best or last not in order:
         return best
-    return last if values[last] >= values[best] - table.policy.thresholds.stickiness else best
+    return last if scores[last] >= scores[best] - table.policy.thresholds.stickiness else best
 
 
 def _exploration_rate(context: RequestContext, table: TargetTable) -> float:

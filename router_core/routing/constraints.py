@@ -6,42 +6,37 @@ that says "busy" or "health" would otherwise have been permitted, and "all are b
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
-
-import numpy as np
-from numpy.typing import NDArray
 
 from router_core.context import MODALITY_BITS, RequestContext
 from router_core.inference import PRIVACY_LEVELS, THERMALS
 from router_core.policy.document import Policy
 from router_core.resources import Target, TargetSpec
-from router_core.routing.table import COST, LATENCY, Array, TargetTable
+from router_core.routing.objective import Weighed
+from router_core.routing.table import TargetTable
 
 CAPACITY_WORDS: Final = ("busy", "health")
 MEMO_LIMIT: Final = 4096
 RESTRICTED: Final = 3
 
 Reasons = tuple[str | None, ...]
-Mask = NDArray[np.bool_]
-Check = tuple[Mask, Callable[[int], str]]
+Check = tuple[list[int], Callable[[int], str]]
 
 
-def permitted(context: RequestContext, table: TargetTable, estimates: Array) -> tuple[Mask, Reasons, bool]:
-    """Mask of targets that pass every filter, the reason of each that does not, and whether all pass.
-    `estimates` is (3, n): latency ms, cost USD, energy J."""
-    mask, reasons, everything = _standing(context, table)
-    changed: list[str | None] | None = None
-    for numbers, explain in _numeric(context, table, estimates):
-        failing = np.flatnonzero(numbers)
-        for i in failing.tolist():
-            changed = changed if changed is not None else list(reasons)
+def permitted(context: RequestContext, table: TargetTable, weighed: Weighed) -> tuple[Sequence[int], Reasons]:
+    """Indices of the targets that pass every filter, in order, and for each target its reason or None."""
+    allowed, reasons = _standing(context, table)
+    checks = _numeric(context, table, weighed)
+    if not checks:
+        return allowed, reasons
+    changed = list(reasons)
+    for failing, explain in checks:
+        for i in failing:
             if changed[i] is None or is_capacity(changed[i]):
                 changed[i] = explain(i)
-    if changed is None:
-        return mask, reasons, everything
-    return np.array([reason is None for reason in changed]), tuple(changed), False
+    return [i for i in allowed if changed[i] is None], tuple(changed)
 
 
 def is_capacity(reason: str | None) -> bool:
@@ -49,7 +44,7 @@ def is_capacity(reason: str | None) -> bool:
     return reason is not None and reason.startswith(CAPACITY_WORDS)
 
 
-def _standing(context: RequestContext, table: TargetTable) -> tuple[Mask, Reasons, bool]:
+def _standing(context: RequestContext, table: TargetTable) -> tuple[tuple[int, ...], Reasons]:
     """Filters on words rather than numbers, remembered per combination."""
     device = device_reason(context, table.policy)
     key = (
@@ -62,8 +57,7 @@ def _standing(context: RequestContext, table: TargetTable) -> tuple[Mask, Reason
             _forbidden(context, target, table.policy, device) or _incapable(target, table.policy)
             for target in table.targets
         )
-        mask = np.array([reason is None for reason in reasons], dtype=np.bool_)
-        found = mask, reasons, bool(mask.all())
+        found = tuple(i for i, reason in enumerate(reasons) if reason is None), reasons
         if len(table.permitted) >= MEMO_LIMIT:
             table.permitted.clear()
         table.permitted[key] = found
@@ -136,34 +130,39 @@ def device_reason(context: RequestContext, policy: Policy) -> str | None:
     return None
 
 
-def _numeric(context: RequestContext, table: TargetTable, estimates: Array) -> list[Check]:
+def _numeric(context: RequestContext, table: TargetTable, weighed: Weighed) -> list[Check]:
     """Filters on the request's numbers: context window, deadline, budget, memory. Scalars are asked first,
-    because most requests need none of the vectors."""
+    because most requests pass them for every target at once."""
     checks: list[Check] = []
     if context.fit_tokens > table.smallest_context:
-        checks.append((table.context_tokens < context.fit_tokens, partial(_context_reason, context, table)))
+        small = [i for i, row in enumerate(table.rows) if row.context_tokens < context.fit_tokens]
+        checks.append((small, partial(_context_reason, context, table)))
     if context.max_latency_ms is not None:
-        late = estimates[LATENCY] > context.max_latency_ms
-        checks.append((late, partial(_deadline_reason, context, estimates)))
+        late = [i for i, ms in enumerate(weighed.latency_ms) if ms > context.max_latency_ms]
+        checks.append((late, partial(_deadline_reason, context, weighed)))
     cap = table.policy.limits.max_cost_usd
     budget = cap if context.max_cost_usd is None else min(cap, context.max_cost_usd)
     if table.dearest_in * context.prompt_tokens + table.dearest_out * context.max_output_tokens > budget:
-        worst = table.per_in[COST] * context.prompt_tokens + table.per_out[COST] * context.max_output_tokens
-        checks.append((worst > budget, partial(_budget_reason, worst, budget)))
+        worst = [
+            row.price_in * context.prompt_tokens + row.price_out * context.max_output_tokens
+            for row in table.rows
+        ]
+        dear = [i for i, usd in enumerate(worst) if usd > budget]
+        checks.append((dear, partial(_budget_reason, worst, budget)))
     if context.memory_free_mb is not None and context.memory_free_mb < table.largest_memory:
         checks.append((_short_of_memory(context.memory_free_mb, table), _memory_reason))
     return checks
 
 
 def _context_reason(context: RequestContext, table: TargetTable, i: int) -> str:
-    return f"context: {context.fit_tokens} tokens are above {table.context_tokens[i]:.0f}"
+    return f"context: {context.fit_tokens} tokens are above {table.rows[i].context_tokens:.0f}"
 
 
-def _deadline_reason(context: RequestContext, estimates: Array, i: int) -> str:
-    return f"deadline: predicted {estimates[LATENCY, i]:.0f} ms is above {context.max_latency_ms:.0f} ms"
+def _deadline_reason(context: RequestContext, weighed: Weighed, i: int) -> str:
+    return f"deadline: predicted {weighed.latency_ms[i]:.0f} ms is above {context.max_latency_ms:.0f} ms"
 
 
-def _budget_reason(worst: Array, budget: float, i: int) -> str:
+def _budget_reason(worst: list[float], budget: float, i: int) -> str:
     return f"budget: up to ${worst[i]:.6f} is above ${budget:.6f}"
 
 
@@ -171,5 +170,5 @@ def _memory_reason(_: int) -> str:
     return "device: too little free memory for this model"
 
 
-def _short_of_memory(free_mb: float, table: TargetTable) -> Mask:
-    return np.array([t.spec.tier == "device" and t.spec.memory_mb > free_mb for t in table.targets])
+def _short_of_memory(free_mb: float, table: TargetTable) -> list[int]:
+    return [i for i, t in enumerate(table.targets) if t.spec.tier == "device" and t.spec.memory_mb > free_mb]

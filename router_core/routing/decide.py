@@ -12,11 +12,10 @@ from router_core.context import RequestContext
 from router_core.decision import Prediction, RoutingDecision
 from router_core.errors import NoCapacityError, NoPermittedTargetError
 from router_core.policy.document import Thresholds
-from router_core.routing import objective
 from router_core.routing.choice import Pick, pick
 from router_core.routing.constraints import Reasons, is_capacity, permitted
-from router_core.routing.objective import InFlight
-from router_core.routing.table import COST, ENERGY, LATENCY, Array, TargetTable
+from router_core.routing.objective import InFlight, Weighed, weigh
+from router_core.routing.table import TargetTable
 
 LISTED: Final = 32
 FALLBACKS: Final = 8
@@ -26,14 +25,11 @@ CLEAR_MARGIN: Final = 0.1
 
 def decide(context: RequestContext, table: TargetTable, inflight: InFlight = ()) -> RoutingDecision:
     """Decide one request. Raises `NoPermittedTargetError` or `NoCapacityError` with a reason for every target."""
-    estimates = objective.estimate(context, table, inflight)
-    mask, reasons, everything = permitted(context, table, estimates)
-    if not everything and not mask.any():
+    weighed = weigh(context, table, inflight)
+    allowed, reasons = permitted(context, table, weighed)
+    if not allowed:
         raise _no_target(context, table, reasons)
-    quality = objective.predict_quality(context, table)
-    scores = objective.score(context, table, estimates, quality)
-    chosen = pick(context, table, scores, mask, everything)
-    return _decision(context, table, chosen, (estimates, quality), reasons)
+    return _decision(context, table, pick(context, table, weighed.scores, allowed), weighed, reasons)
 
 
 def confidence(quality: float, margin: float) -> float:
@@ -43,15 +39,14 @@ def confidence(quality: float, margin: float) -> float:
 
 
 def _decision(
-    context: RequestContext, table: TargetTable, chosen: Pick, columns: tuple[Array, Array], reasons: Reasons
+    context: RequestContext, table: TargetTable, chosen: Pick, weighed: Weighed, reasons: Reasons
 ) -> RoutingDecision:
-    estimates, quality = columns
-    i, order, values, names = chosen.index, chosen.order, chosen.values, table.names
+    i, order, names, scores = chosen.index, chosen.order, table.names, weighed.scores
     spec, policy = table.targets[i].spec, table.policy
-    expected = quality.item(i)
-    sure = confidence(expected, values[i] - values[_runner_up(chosen)] if len(order) > 1 else 1.0)
+    expected = weighed.quality[i]
+    sure = confidence(expected, scores[i] - scores[_runner_up(chosen)] if len(order) > 1 else 1.0)
     listed = order if len(order) <= LISTED else _with_choice(order[:LISTED], i)
-    rejected = _named(table, reasons, LISTED - len(listed)) if len(order) < len(values) else {}
+    rejected = _named(table, reasons, LISTED - len(listed)) if len(order) < len(scores) else {}
     return RoutingDecision(
         request_id=context.request_id,
         target=spec.name,
@@ -60,9 +55,9 @@ def _decision(
         request_class=context.request_class,
         confidence=sure,
         risk=_risk(context, policy.thresholds, sure),
-        scores={names[j]: values[j] for j in listed},
+        scores={names[j]: scores[j] for j in listed},
         rejected=rejected,
-        unlisted=len(values) - len(listed) - len(rejected),
+        unlisted=len(scores) - len(listed) - len(rejected),
         fallbacks=tuple([names[j] for j in order[: FALLBACKS + 1] if j != i][:FALLBACKS])
         if context.fallback
         else (),
@@ -72,9 +67,9 @@ def _decision(
         policy_sha256=policy.sha256,
         state_sha256=table.state.sha256,
         prediction=Prediction(
-            latency_ms=estimates.item(LATENCY, i),
-            cost_usd=estimates.item(COST, i),
-            energy_j=estimates.item(ENERGY, i),
+            latency_ms=weighed.latency_ms[i],
+            cost_usd=weighed.cost_usd[i],
+            energy_j=weighed.energy_j[i],
             quality=expected,
         ),
         emulated=spec.emulated,

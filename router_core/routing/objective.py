@@ -2,75 +2,50 @@
 
 Every part lies in [0, 1]: quality is a chance, the others are ref / (ref + value), one half at the policy's
 reference value. Weighted by the objective they give the score, scaled by how reliable the target has been.
+
+Written twice, for few targets in plain floats and for many in columns: an array operation on three numbers costs
+twenty times what the arithmetic does, and a loop over a thousand targets as much again. Both do the same IEEE
+operations in the same order, and a test compares their bits.
 """
 
 from __future__ import annotations
 
+import math
+from typing import Final
+
 import numpy as np
 
 from router_core.context import RequestContext
-from router_core.routing.table import (
-    EARTH_RADIUS_KM,
-    LATENCY,
-    RTT_MS_PER_KM,
-    Array,
-    Objective,
-    TargetTable,
-)
+from router_core.record import dataclass
+from router_core.routing.table import EARTH_RADIUS_KM, RTT_MS_PER_KM, Objective, Position, TargetTable
 
+FEW: Final = 24
+"""Up to so many targets the loop is faster."""
 InFlight = tuple[tuple[int, int], ...]
 """(target index, own requests now in flight) for targets that have any."""
-PREFIX_SHARE = 0.5
+PREFIX_SHARE: Final = 0.5
 """Affinity of a target that saw the same prompt prefix, beside 1.0 for the session's own last target."""
 
 
-def estimate(context: RequestContext, table: TargetTable, inflight: InFlight) -> Array:
-    """(3, n): expected latency ms (to the first token when streaming), cost USD, energy J."""
-    x: Array = (table.per_out_stream if context.stream else table.per_out) * context.output_tokens
-    x += table.per_in * context.prompt_tokens
-    x += table.base
-    latency = x[LATENCY]
-    for i, count in inflight:
-        latency[i] += table.inflight_ms[i] * count / table.capacity[i]
-    if context.position is not None and table.located:
-        latency += _distance_ms(context.position, table)
-    if context.executes and context.rtt_ms is not None:
-        latency += table.remote * context.rtt_ms
-    return x
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighed:
+    """Per target, in the table's order: expected latency ms (to the first token when streaming), cost USD, energy J,
+    chance of a good answer, and the score in [0, 1], permitted or not."""
+
+    latency_ms: list[float]
+    cost_usd: list[float]
+    energy_j: list[float]
+    quality: list[float]
+    scores: list[float]
 
 
-def predict_quality(context: RequestContext, table: TargetTable) -> Array:
-    """(n,): chance of a good answer; falls once the request is more complex than the target's capability."""
-    lost: Array = context.complexity - table.capability
-    np.maximum(lost, 0.0, out=lost)
-    lost *= table.drop
-    np.subtract(table.quality[context.task], lost, out=lost)
-    return np.maximum(lost, 0.0, out=lost)
-
-
-def score(context: RequestContext, table: TargetTable, estimates: Array, quality: Array) -> Array:
-    """(n,): the weighted score of each target in [0, 1], permitted or not."""
-    weights = objective_of(context, table)
-    utility = estimates + table.references
-    np.divide(weights.references, utility, out=utility)
-    scores: Array = quality * weights.quality
-    for row in utility:
-        scores += row
-    scores += weights.fixed
-    if weights.affinity:
-        _add_affinity(context, table, scores, weights.affinity)
-    scores *= table.reliability
-    return scores
-
-
-def _add_affinity(context: RequestContext, table: TargetTable, scores: Array, weight: float) -> None:
-    """The session's last target counts whole, one that saw the same prompt prefix half."""
-    session = table.index.get(context.session_target) if context.session_target is not None else None
-    prefix = table.index.get(context.prefix_target) if context.prefix_target is not None else None
-    if session is not None:
-        scores[session] += weight
-    if prefix is not None and prefix != session:
-        scores[prefix] += weight * PREFIX_SHARE
+def weigh(context: RequestContext, table: TargetTable, inflight: InFlight) -> Weighed:
+    """Estimate and score every target."""
+    extra = _extra_ms(context, table, inflight)
+    weighed = _few(context, table, extra) if len(table.rows) <= FEW else _many(context, table, extra)
+    if context.session_target is not None or context.prefix_target is not None:
+        _add_affinity(context, table, weighed.scores)
+    return weighed
 
 
 def objective_of(context: RequestContext, table: TargetTable) -> Objective:
@@ -81,10 +56,89 @@ def objective_of(context: RequestContext, table: TargetTable) -> Objective:
     return table.objectives[name]
 
 
-def _distance_ms(position: tuple[float, float, float], table: TargetTable) -> Array:
-    """Round-trip time over the chord; targets without a place count as near."""
-    x, y, z = table.positions
-    dx, dy, dz = x - position[0], y - position[1], z - position[2]
-    placed = np.abs(x) + np.abs(y) + np.abs(z) > 0.0
-    chord = np.sqrt(dx * dx + dy * dy + dz * dz) * (EARTH_RADIUS_KM * RTT_MS_PER_KM)
-    return np.where(placed, chord, 0.0)
+def _few(context: RequestContext, table: TargetTable, extra: list[float] | None) -> Weighed:
+    weights = objective_of(context, table)
+    wq, wl, wc, we = weights.quality, weights.latency, weights.cost, weights.energy
+    prompt, output = context.prompt_tokens, context.output_tokens
+    decoded = 0 if context.stream else output
+    references = table.policy.references
+    rl, rc, re = references.latency_ms, references.cost_usd, references.energy_j
+    qualities, fixed = table.quality[context.task], weights.fixed
+    latency, cost, energy, quality, scores = [], [], [], [], []
+    for i, (wait, _, prefill, decode, p_in, p_out, e, e_out, able, drop, trust, _, _) in enumerate(
+        table.rows
+    ):
+        ms = decode * decoded + prefill * prompt + wait
+        if extra is not None:
+            ms += extra[i]
+        usd, joules = p_out * output + p_in * prompt, e_out * output + e
+        excess = context.complexity - able
+        q = qualities[i] - drop * excess if excess > 0.0 else qualities[i]
+        if q < 0.0:
+            q = 0.0
+        score = q * wq + wl / (rl + ms) + wc / (rc + usd) + we / (re + joules) + fixed[i]
+        latency.append(ms)
+        cost.append(usd)
+        energy.append(joules)
+        quality.append(q)
+        scores.append(score * trust)
+    return Weighed(latency_ms=latency, cost_usd=cost, energy_j=energy, quality=quality, scores=scores)
+
+
+def _many(context: RequestContext, table: TargetTable, extra: list[float] | None) -> Weighed:
+    weights, references = objective_of(context, table), table.policy.references
+    wait, _, prefill, decode, p_in, p_out, e, e_out, able, drop, trust, _, _ = table.columns
+    prompt, output = context.prompt_tokens, context.output_tokens
+    ms = decode * (0 if context.stream else output) + prefill * prompt + wait
+    if extra is not None:
+        ms += np.array(extra)
+    usd, joules = p_out * output + p_in * prompt, e_out * output + e
+    excess = np.maximum(context.complexity - able, 0.0)
+    q = np.maximum(np.array(table.quality[context.task]) - drop * excess, 0.0)
+    scores = q * weights.quality + weights.latency / (references.latency_ms + ms)
+    scores += weights.cost / (references.cost_usd + usd)
+    scores += weights.energy / (references.energy_j + joules)
+    scores += np.array(weights.fixed)
+    scores *= trust
+    return Weighed(
+        latency_ms=ms.tolist(),
+        cost_usd=usd.tolist(),
+        energy_j=joules.tolist(),
+        quality=q.tolist(),
+        scores=scores.tolist(),
+    )
+
+
+def _extra_ms(context: RequestContext, table: TargetTable, inflight: InFlight) -> list[float] | None:
+    """Milliseconds that are this moment's or this caller's: own requests in flight, distance, the device's link."""
+    far = context.position if table.located else None
+    link = context.rtt_ms if context.executes else None
+    if not inflight and far is None and link is None:
+        return None
+    extra = [0.0] * len(table.rows)
+    for i, count in inflight:
+        extra[i] = table.inflight_ms[i] * count / table.capacity[i]
+    if far is not None:
+        extra = [ms + _distance_ms(far, place) for ms, place in zip(extra, table.positions, strict=True)]
+    if link is not None:
+        extra = [ms + row.remote * link for ms, row in zip(extra, table.rows, strict=True)]
+    return extra
+
+
+def _distance_ms(here: Position, there: Position | None) -> float:
+    """Round-trip time over the chord; a target without a place counts as near."""
+    if there is None:
+        return 0.0
+    dx, dy, dz = there[0] - here[0], there[1] - here[1], there[2] - here[2]
+    return math.sqrt(dx * dx + dy * dy + dz * dz) * (EARTH_RADIUS_KM * RTT_MS_PER_KM)
+
+
+def _add_affinity(context: RequestContext, table: TargetTable, scores: list[float]) -> None:
+    """The session's last target counts whole, one that saw the same prompt prefix half."""
+    weight = objective_of(context, table).affinity
+    session = table.index.get(context.session_target) if context.session_target is not None else None
+    prefix = table.index.get(context.prefix_target) if context.prefix_target is not None else None
+    if session is not None:
+        scores[session] += weight * table.rows[session].reliability
+    if prefix is not None and prefix != session:
+        scores[prefix] += weight * PREFIX_SHARE * table.rows[prefix].reliability

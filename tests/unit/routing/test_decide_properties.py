@@ -15,6 +15,7 @@ from router_core.errors import NoTargetError
 from router_core.inference import PRIVACY_LEVELS
 from router_core.policy.document import Exploration, Policy
 from router_core.resources import ResourceState, Target
+from router_core.routing import objective
 from router_core.routing.decide import decide
 from router_core.routing.table import TargetTable, compile_table
 from tests.unit.routing.strategies import contexts, resource_states
@@ -143,6 +144,16 @@ def test_lowering_a_score_never_makes_a_target_win(
         assert after is not None
         if target.spec.name != before.target:
             assert after.target != target.spec.name
+
+
+@given(contexts, resource_states, st.integers(0, 5))
+def test_few_and_many_targets_are_weighed_to_the_same_bits(
+    context: RequestContext, state: ResourceState, busy: int
+) -> None:
+    """The loop and the columns are one formula: every estimate and score has the same bits."""
+    table = compile_table(state, POLICY)
+    extra = objective._extra_ms(context, table, ((0, busy),))
+    assert objective._few(context, table, extra) == objective._many(context, table, extra)
 
 
 @given(contexts, resource_states)
