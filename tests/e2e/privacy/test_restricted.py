@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 import pytest
@@ -30,25 +30,29 @@ def test_no_answer_decision_fallback_or_attempt_of_a_restricted_request_names_th
     answered = played.of(restricted=True)
     assert {one.tier for one in answered} <= {"device", "mec", None}
     assert {"device", "mec"} <= {one.tier for one in answered}
+    records = _by_exchange(played)
     for one in answered:
-        for kinds in _records_of(played, one.request_id):
-            decision = kinds["decision"]
-            assert decision["chosen"] not in CLOUDS
-            assert CLOUDS.isdisjoint(decision.get("fallbacks", ()))
-            assert set(decision["rejected"]) >= CLOUDS
-            outcome = kinds.get("outcome", {"target": "", "attempts": ()})
-            assert CLOUDS.isdisjoint(
-                {outcome["target"], *(attempt["target"] for attempt in outcome["attempts"])}
-            )
+        assert records[one.request_id], "every request that was understood has a decision"
+        for kinds in records[one.request_id]:
+            _names_no_cloud(kinds)
 
 
-def _records_of(played: Played, request_id: str) -> list[dict[str, dict[str, Any]]]:
-    """Records of a request; a body with several prompts becomes several decisions, named after it."""
-    own = [
-        kinds for name, kinds in played.records.items() if name.startswith(request_id) and "decision" in kinds
-    ]
-    assert own, "every request that was understood has a decision"
-    return own
+def _names_no_cloud(kinds: dict[str, dict[str, Any]]) -> None:
+    decision = kinds["decision"]
+    assert decision["chosen"] not in CLOUDS
+    assert CLOUDS.isdisjoint(decision.get("fallbacks", ()))
+    assert set(decision["rejected"]) >= CLOUDS
+    outcome = kinds.get("outcome", {"target": "", "attempts": ()})
+    assert CLOUDS.isdisjoint({outcome["target"], *(attempt["target"] for attempt in outcome["attempts"])})
+
+
+def _by_exchange(played: Played) -> dict[str, list[dict[str, dict[str, Any]]]]:
+    """Records by the id the client was given: a body with several prompts becomes several decisions, named after it."""
+    length = len(played.answered[0].request_id)
+    found: dict[str, list[dict[str, dict[str, Any]]]] = defaultdict(list)
+    for name, kinds in played.records.items():
+        found[name[:length]].append(kinds)
+    return found
 
 
 def test_every_request_ends_in_an_answer_or_in_an_error_that_says_so(played: Played) -> None:
