@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator, Mapping
@@ -136,13 +137,22 @@ class Trap:
 
 
 class _Leaky(BaseHTTPRequestHandler):
-    """A target that refuses every key and repeats it in its error, as real ones have done."""
+    """A target that refuses every key and repeats it in its error, as real ones have done.
+
+    Asked to "go to ADDRESS", it sends the gateway there instead.
+    """
 
     def do_GET(self) -> None:
         self._answer(200, {"object": "list", "data": []})
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
+        asked = self.rfile.read(int(self.headers["content-length"]))
+        if (elsewhere := re.search(rb"go to (http://[0-9.:]+)", asked)) is not None:
+            self.send_response(307)
+            self.send_header("location", f"{elsewhere[1].decode()}{self.path}")
+            self.send_header("content-length", "0")
+            self.end_headers()
+            return
         told = f"invalid key: {dict(self.headers.items())}"
         self._answer(401, {"message": told, "error": {"message": told, "type": told, "code": told}})
 

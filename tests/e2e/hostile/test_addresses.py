@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.http.wire.decoding import HOST_CHOOSING
-from tests.e2e.hostile.site import Site
-from tests.e2e.hostile.wire import Reply
+from tests.e2e.hostile.site import Site, Trap
+from tests.e2e.hostile.wire import request, say
 
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
 SITUATION: dict[str, Any] = {
@@ -148,7 +148,7 @@ def test_an_image_at_an_address_is_refused_however_it_is_written(site: Site) -> 
             ("/inference", {"messages": [message]}), ("/explain", {"messages": [message]}),
             ("/v1/chat/completions", {"model": "auto", "messages": [message]}), ("/v1/responses", {"model": "auto", "input": [item]}),
         ):  # fmt: skip
-            assert refused(site.post(path, body)), (path, url)
+            assert site.post(path, body).status == 400, (path, url)
     assert site.trap.seen == []
 
 
@@ -171,5 +171,18 @@ def test_names_that_look_like_addresses_are_only_names(site: Site) -> None:
     assert site.trap.seen == []
 
 
-def refused(reply: Reply) -> bool:
-    return reply.status == 400
+def test_a_target_that_sends_the_gateway_elsewhere_is_not_followed(site: Site) -> None:
+    """A redirect would carry the prompt and the key to an address that no settings name."""
+    for target in ("mec/leaky", "cloud/leaky"):
+        for stream in (False, True):
+            body = {"input": f"go to http://127.0.0.1:{site.trap.port}", "stream": stream}
+            reply = site.post("/inference", {**body, "preferences": {"target": target, "fallback": False}})
+            assert reply.status == 502
+            assert str(site.trap.port).encode() not in reply.body
+    assert site.trap.seen == []
+
+
+def test_the_trap_would_have_noticed() -> None:
+    with Trap() as trap:
+        say(trap.port, request("/", method="GET"))
+        assert trap.seen[0].startswith(b"GET / ")

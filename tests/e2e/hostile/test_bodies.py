@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from msgspec import inspect
 
 from tests.e2e.hostile.bodies import Hostile, harmless_bodies, hostile_bodies
 from tests.e2e.hostile.site import ADMIN, A, Site
 from tests.e2e.hostile.wire import MIB, Reply, flood, request, say
-from tests.e2e.hostile.wrong_types import DECLARED, wrong_bodies
+from tests.e2e.hostile.wrong_types import DECLARED, nulls, unbounded, wrong_bodies
 
 PROMPT_S = 2.0
 
@@ -64,6 +65,19 @@ def test_a_wrong_value_in_any_declared_field_is_a_400_that_names_it(site: Site, 
 def _named(path: str, reply: Reply) -> bool:
     body = reply.json
     return bool(body["error"]["param"] if path.startswith("/v1/") else body.get("field"))
+
+
+@pytest.mark.parametrize("path", DECLARED)
+def test_null_says_the_same_as_nothing(site: Site, path: str) -> None:
+    """Clients that write every field, the unset ones as null, are not at fault."""
+    for name, body in nulls(path):
+        assert site.post(path, body).status in (200, 404), (path, name)
+
+
+@pytest.mark.parametrize("path", DECLARED)
+def test_every_number_has_bounds(path: str) -> None:
+    """A number without a limit is a loop, a buffer or a bill without one."""
+    assert list(unbounded(inspect.type_info(DECLARED[path]))) == []
 
 
 @pytest.mark.parametrize("chunked", [False, True])

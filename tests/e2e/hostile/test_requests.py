@@ -162,3 +162,17 @@ def test_others_are_served_while_300_connections_trickle(site: Site) -> None:
             for connection in slow[::2]:
                 connection.sendall(b"x")
     assert site.get("/health/liveness", None).status == 200
+
+
+def test_no_name_in_a_request_becomes_a_header_or_an_id(site: Site) -> None:
+    """Names of ignored fields come back in a header, and ids are the server's own."""
+    evil = "a\r\nx-evil: 1\r\n\r\nHTTP/1.1 200 OK"
+    chat = {"model": "mec/good", "messages": [{"role": "user", "content": "x"}], evil: 1, "harmless": 1}
+    lines = "x-request-id: mine\r\nx-tierwise-request-id: mine\r\nx-correlation-id: mine\r\n"
+    reply = site.post("/v1/chat/completions", chat, headers=lines)
+    assert reply.status == 200
+    assert reply.headers["x-tierwise-ignored-params"] == "harmless"
+    assert reply.headers["x-tierwise-request-id"].startswith("req_")
+    unknown = site.post("/v1/chat/completions", {**chat, "model": evil})
+    assert unknown.status == 404
+    assert "x-evil" not in {*reply.headers, *unknown.headers}

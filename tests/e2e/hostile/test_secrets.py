@@ -78,6 +78,12 @@ def test_no_documented_path_shows_a_secret_to_any_role(site: Site) -> None:
                 assert reply.status not in range(400, 500) or CONTENT.encode() not in whole(reply)
 
 
+def test_the_description_and_its_page_show_no_secret(site: Site) -> None:
+    for path in ("/openapi.json", "/docs", "/docs/oauth2-redirect"):
+        for key in (None, ADMIN):
+            assert leaked(whole(site.get(path, key))) == [], path
+
+
 def test_what_a_caller_sends_is_not_written_down(site: Site) -> None:
     """Prompts, tools, comments, errors, keys, user-made names: served, refused and failed alike."""
     tool = {"type": "function", "function": {"name": "f", "description": CONTENT}}

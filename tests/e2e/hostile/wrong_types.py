@@ -113,3 +113,40 @@ def right(declared: inspect.Type) -> Any:
         inspect.DictType: {}, inspect.NoneType: None, inspect.AnyType: None,
     }  # fmt: skip
     return plain[type(declared)]
+
+
+def unbounded(declared: inspect.Type, where: str = "$") -> Iterator[str]:
+    """Places of numbers without a smallest and a largest value."""
+    if isinstance(declared, (inspect.IntType, inspect.FloatType)) and None in (declared.ge, declared.le):
+        yield where
+    for step, inner in _parts(declared):
+        yield from unbounded(inner, where + step)
+
+
+def _parts(declared: inspect.Type) -> Iterator[tuple[str, inspect.Type]]:
+    """What a declaration is made of, each with the step that leads there."""
+    if isinstance(declared, inspect.UnionType):
+        yield from (("", member) for member in declared.types)
+    elif isinstance(declared, inspect.StructType):
+        yield from ((f".{field.encode_name}", field.type) for field in declared.fields)
+    elif isinstance(declared, inspect.ListType):
+        yield "[]", declared.item_type
+    elif isinstance(declared, inspect.DictType):
+        yield "{}", declared.value_type
+
+
+def nulls(path: str) -> Iterator[tuple[str, bytes]]:
+    """For each top-level field that may be null, its name and a small right body that says so."""
+    declared = inspect.type_info(DECLARED[path])
+    assert isinstance(declared, inspect.StructType)
+    given = {"input": "x", "messages": [{"role": "user", "content": "x"}], "prompt": "x", "model": "mec/good"}
+    needed = {field.encode_name for field in declared.fields if field.required}
+    if DECLARED[path] is InferenceBody:
+        needed = {"input"}
+    whole = right(declared) | {name: value for name, value in given.items() if name in needed}
+    for field in declared.fields:
+        members = field.type.types if isinstance(field.type, inspect.UnionType) else ()
+        if field.encode_name not in needed and any(
+            isinstance(member, inspect.NoneType) for member in members
+        ):
+            yield field.encode_name, json.dumps({**whole, field.encode_name: None}).encode()
