@@ -75,14 +75,13 @@ def _read(connection: socket.socket, method: str) -> tuple[int, dict[str, str], 
 def everything(port: int, sent: bytes, quiet_s: float = 0.3) -> bytes:
     """All the server says until it closes or has been quiet for `quiet_s`: how many answers there are."""
     found = b""
-    with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as connection:
+    with (
+        socket.create_connection(("127.0.0.1", port), PATIENCE_S) as connection,
+        contextlib.suppress(ConnectionError),
+    ):
         connection.sendall(sent)
-        while select.select([connection], [], [], quiet_s)[0]:
-            with contextlib.suppress(ConnectionError):
-                if piece := connection.recv(65_536):
-                    found += piece
-                    continue
-            break
+        while select.select([connection], [], [], quiet_s)[0] and (piece := connection.recv(65_536)):
+            found += piece
     return found
 
 
