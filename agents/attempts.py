@@ -5,7 +5,7 @@ Pure but for the clock it is handed: the executor asks `next()` after every fail
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import Final
@@ -136,7 +136,7 @@ class Tries:
         self._job, self._now, self._uniform = job, now, uniform
         self._order = deque((job.decision.target, *job.decision.fallbacks))
         self._again: deque[tuple[str, TargetError]] = deque()
-        self._counts: Counter[str] = Counter()
+        self._counts: dict[str, int] = {}
         self._left = job.policy.limits.attempts
         self._last: TargetError = ThrottledError("every permitted target is recovering from failures")
 
@@ -157,7 +157,7 @@ class Tries:
             if not suits(spec) or wait_s >= left:
                 continue
             self._left -= 1
-            self._counts[name] += 1
+            self._counts[name] = self._counts.get(name, 0) + 1
             share = SHARE_WITH_FALLBACK if self._order else 1.0
             return Step(spec=spec, wait_s=wait_s, timeout_s=min(spec.timeout_s, (left - wait_s) * share))
         return None

@@ -13,7 +13,10 @@ from router_core.context import AUDIO, IMAGE, TEXT, RequestContext
 from router_core.inference import (
     DEFAULT_DEVICE,
     DEFAULT_NETWORK,
+    DEFAULT_PARAMS,
+    DEFAULT_PRIVACY,
     PRIVACY_LEVELS,
+    TIERS,
     InferenceRequest,
     Message,
     Privacy,
@@ -30,6 +33,7 @@ from router_core.signals.tokens import estimate_tokens
 
 IMAGE_TOKENS: Final = 800
 AUDIO_TOKENS: Final = 400
+DEFAULT_LEVEL: Final = PRIVACY_LEVELS.index(DEFAULT_PRIVACY.level)
 MESSAGE_TOKENS: Final = 4
 """Template tokens around each message; common chat templates use three to five."""
 EXPECTED_TOKENS: Final[Mapping[str, int]] = {
@@ -129,6 +133,8 @@ def _sensitive(request: InferenceRequest, rest: str, signals: TextSignals) -> tu
 def _beside_messages(request: InferenceRequest) -> str:
     """Text that goes to a target outside the messages' content: tools, format, stop texts, names."""
     params = request.params
+    if len(request.messages) == 1 and params is DEFAULT_PARAMS and "name" not in request.messages[0]:
+        return ""
     parts: list[object] = [message["name"] for message in request.messages if "name" in message]
     parts += params.tools
     parts += [given for given in (params.response_format, params.extra.get("stop")) if given]
@@ -140,7 +146,9 @@ def _wishes(request: InferenceRequest) -> dict[str, Any]:
     prefs = request.preferences
     return {
         "optimize": prefs.optimize,
-        "tiers": tuple(tier for tier in prefs.tiers if tier in request.caller.tiers),
+        "tiers": prefs.tiers
+        if request.caller.tiers is TIERS
+        else tuple(tier for tier in prefs.tiers if tier in request.caller.tiers),
         "pinned": prefs.target,
         "fallback": prefs.fallback if prefs.fallback is not None else prefs.target is None,
         "max_latency_ms": prefs.max_latency_ms,
@@ -231,6 +239,8 @@ def _privacy(
     declared: Privacy, kinds: tuple[str, ...], health: bool, policy: Policy
 ) -> tuple[int, tuple[str, ...]]:
     """Rank of the strictest level, and every residency group that must hold."""
+    if declared is DEFAULT_PRIVACY and not kinds and not health:
+        return DEFAULT_LEVEL, ()
     level = PRIVACY_LEVELS.index(declared.level)
     groups = {declared.residency} if declared.residency else set()
     for name in declared.compliance:

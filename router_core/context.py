@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any, Final
 
 from router_core.record import dataclass
@@ -64,7 +65,11 @@ class RequestContext:
 
     def features(self) -> dict[str, Any]:
         """The fields that differ from their defaults, as JSON-ready values."""
-        return {name: value for name, default in _DEFAULTS if (value := getattr(self, name)) != default}
+        return {
+            name: value
+            for name, value, default in zip(_NAMES, _VALUES(self), _DEFAULTS, strict=True)
+            if value != default
+        }
 
     @classmethod
     def from_features(cls, features: Mapping[str, Any]) -> RequestContext:
@@ -75,4 +80,6 @@ class RequestContext:
         return cls(**values)
 
 
-_DEFAULTS: Final = tuple((f.name, f.default) for f in fields(RequestContext))
+_NAMES: Final = tuple(f.name for f in fields(RequestContext))
+_DEFAULTS: Final = tuple(f.default for f in fields(RequestContext))
+_VALUES: Final = attrgetter(*_NAMES)

@@ -8,10 +8,8 @@ import time
 class SystemClock:
     """Clock of this machine."""
 
-    def now_s(self) -> float:
-        """Wall seconds since the epoch; may jump when the machine's clock is set."""
-        return time.time()
-
-    def monotonic_s(self) -> float:
-        """Seconds that only go forward; comparable within one machine's uptime."""
-        return time.monotonic()
+    # The functions themselves: a request reads the clock a dozen times, and a method around each would double that.
+    now_s = staticmethod(time.time)
+    """Wall seconds since the epoch; may jump when the machine's clock is set."""
+    monotonic_s = staticmethod(time.monotonic)
+    """Seconds that only go forward; comparable within one machine's uptime."""
