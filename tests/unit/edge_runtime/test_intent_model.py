@@ -21,13 +21,13 @@ DATA = Path(__file__).parents[2] / "device_data"
 FOLDER = SHIPPED / "intent-v1"
 COUNT = 150
 FLOORS = {
-    "seen phrasing, seen values": 0.80,
-    "seen phrasing, new values": 0.80,
-    "new phrasing, seen values": 0.60,
-    "new phrasing, new values": 0.60,
-    "two commands, seen phrasing, new values": 0.60,
-    "conversation, seen phrasing": 0.95,
-    "conversation, new phrasing": 0.95,
+    "seen phrasing, seen values": 0.96,
+    "seen phrasing, new values": 0.92,
+    "new phrasing, seen values": 0.72,
+    "new phrasing, new values": 0.67,
+    "two commands, seen phrasing, new values": 0.78,
+    "conversation, seen phrasing": 0.98,
+    "conversation, new phrasing": 0.98,
 }
 
 
@@ -54,7 +54,7 @@ def test_exact_match_of_the_whole_answer_keeps_its_floor(
 
 def test_accepted_answers_on_new_phrasings_are_mostly_right(scores: dict[str, tuple[float, float]]) -> None:
     accepted = [scores[split][1] for split in FLOORS if split.startswith("new phrasing")]
-    assert min(accepted) >= 0.88
+    assert min(accepted) >= 0.90
 
 
 def lines(name: str) -> list[dict[str, object]]:
@@ -64,7 +64,7 @@ def lines(name: str) -> list[dict[str, object]]:
 def test_sentences_written_by_hand_are_understood(engine: OnnxIntentEngine) -> None:
     cases = lines("commands.jsonl")
     right = [engine.parse(str(case["text"])).as_json()["commands"] == case["commands"] for case in cases]
-    assert np.mean(right) >= 0.75
+    assert np.mean(right) >= 0.89
 
 
 def test_conversation_written_by_hand_is_not_taken_for_a_command(engine: OnnxIntentEngine) -> None:
