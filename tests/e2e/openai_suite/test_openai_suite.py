@@ -16,7 +16,7 @@ import pytest
 
 from tests.running import running_gateway
 
-pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.server, pytest.mark.timeout(300), pytest.mark.xdist_group("openai_suite")]
 SUITE = Path(sys.prefix) / "openai-suite"
 FILES = (
     "tests/api_resources/chat",
