@@ -38,7 +38,7 @@ demo: $(VENV)/.run ## Play sixteen requests in the sandbox and print where each 
 # ---- check it ------------------------------------------------------------------------------------
 
 test: $(VENV)/.dev $(VENV)/.openai-suite lint ## All checks and all tests (what CI runs; <= 15 minutes on two cores)
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "$(ORDINARY)"
+	@$(BIN)/python -m pytest -n $(JOBS) -m "$(ORDINARY)"
 
 pr: test ## The same, before a pull request
 

@@ -64,9 +64,9 @@ class Router:
         """See `Pipeline.stream`."""
         return self._pipeline.stream(request)
 
-    def explain(self, request: InferenceRequest) -> InferenceResponse:
+    async def explain(self, request: InferenceRequest) -> InferenceResponse:
         """See `Pipeline.explain`."""
-        return self._pipeline.explain(request)
+        return await self._pipeline.explain(request)
 
     async def embed(self, request: EmbedRequest) -> InferenceResponse:
         """Vectors of the inputs, in order, all from one model."""

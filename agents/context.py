@@ -13,7 +13,6 @@ from router_core.context import AUDIO, IMAGE, TEXT, RequestContext
 from router_core.inference import (
     DEFAULT_DEVICE,
     DEFAULT_NETWORK,
-    DEFAULT_PARAMS,
     DEFAULT_PRIVACY,
     PRIVACY_LEVELS,
     TIERS,
@@ -34,6 +33,9 @@ from router_core.signals.tokens import estimate_tokens
 IMAGE_TOKENS: Final = 800
 AUDIO_TOKENS: Final = 400
 DEFAULT_LEVEL: Final = PRIVACY_LEVELS.index(DEFAULT_PRIVACY.level)
+TOOL_CHARS: Final = 1_000
+LONG_CHARS: Final = 16_000
+"""Text from which a request is read beside the event loop; dense personal data takes about 0.1 ms per 1,000."""
 MESSAGE_TOKENS: Final = 4
 """Template tokens around each message; common chat templates use three to five."""
 EXPECTED_TOKENS: Final[Mapping[str, int]] = {
@@ -92,6 +94,9 @@ class ContextAgent:
             modalities=content.modalities,
             tools=bool(request.params.tools),
             json=request.params.wants_json,
+            logprobs=bool(request.params.extra.get("logprobs")),
+            many_choices=request.params.n > 1,
+            dimensions=_dimensions(request),
             stream=request.stream,
             privacy=level,
             residency=residency,
@@ -133,11 +138,9 @@ def _sensitive(request: InferenceRequest, rest: str, signals: TextSignals) -> tu
 def _beside_messages(request: InferenceRequest) -> str:
     """Text that goes to a target outside the messages' content: tools, format, stop texts, names."""
     params = request.params
-    if len(request.messages) == 1 and params is DEFAULT_PARAMS and "name" not in request.messages[0]:
-        return ""
     parts: list[object] = [message["name"] for message in request.messages if "name" in message]
     parts += params.tools
-    parts += [given for given in (params.response_format, params.extra.get("stop")) if given]
+    parts += [given for given in (params.response_format, params.extra.get("stop"), request.user) if given]
     return "\n".join(map(str, parts))
 
 
@@ -174,6 +177,17 @@ def _surroundings(request: InferenceRequest) -> dict[str, Any]:
             cpu_load=device.cpu_load,
         )
     return found
+
+
+def is_long(request: InferenceRequest) -> bool:
+    """Whether reading the text may take milliseconds. Images and sounds are not read, and count by their parts."""
+    total = TOOL_CHARS * len(request.params.tools)
+    for message in request.messages:
+        content = message.get("content")
+        total += (
+            len(content) if isinstance(content, str) else sum(len(p.get("text", "")) for p in content or ())
+        )
+    return total > LONG_CHARS
 
 
 def read_content(messages: tuple[Message, ...]) -> Content:
@@ -225,6 +239,11 @@ def _prompt_tokens(request: InferenceRequest, content: Content, signals: TextSig
 def _longest(request: InferenceRequest) -> int:
     """Tokens of the longest text: the inputs of an embedding request are embedded one by one."""
     return max(estimate_tokens(str(message.get("content") or "")) for message in request.messages)
+
+
+def _dimensions(request: InferenceRequest) -> int | None:
+    given = request.params.extra.get("dimensions")
+    return given if isinstance(given, int) else None
 
 
 def _expected_tokens(task: str, complexity: float, max_tokens: int | None) -> int:

@@ -5,13 +5,14 @@ Hosts call `answer`, `stream` or `explain`; every host and every tier goes throu
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
 from agents.attempts import Job, nothing_served
 from agents.cache import CacheAgent
-from agents.context import ContextAgent, History
+from agents.context import ContextAgent, History, is_long
 from agents.executor import Executor
 from agents.monitor import MonitorAgent
 from agents.resource import ResourceAgent
@@ -45,7 +46,7 @@ class Pipeline:
 
     async def answer(self, request: InferenceRequest) -> InferenceResponse:
         """The whole answer. Raises `NoTargetError`, `AllTargetsFailedError` or `DeadlineError`."""
-        turn = self._decide(request)
+        turn = await self._decide(request)
         if turn.on_device:
             return self._planned(turn)
         key = self._cache.key(request, turn.context, turn.decision, turn.table.policy.cache)
@@ -62,7 +63,7 @@ class Pipeline:
 
     async def stream(self, request: InferenceRequest) -> AsyncGenerator[StreamEvent, None]:
         """Opened, chunks and hand-offs, then the response. Raises as `answer` does, before or after Opened."""
-        turn = self._decide(request)
+        turn = await self._decide(request)
         key = self._cache.key(request, turn.context, turn.decision, turn.table.policy.cache)
         if key is not None and (hit := await self._cache.lookup(key)) is not None:
             for event in _replayed(turn, self._reused(turn, *hit)):
@@ -77,27 +78,32 @@ class Pipeline:
             self._failed(job, error)
             raise
 
-    def explain(self, request: InferenceRequest) -> InferenceResponse:
+    async def explain(self, request: InferenceRequest) -> InferenceResponse:
         """Decide and tell; nothing is executed or recorded."""
-        return self._routed(request).explained(self._now())
+        return (await self._routed(request)).explained(self._now())
 
-    def _decide(self, request: InferenceRequest) -> Turn:
+    async def _decide(self, request: InferenceRequest) -> Turn:
         try:
-            turn = self._routed(request)
+            turn = await self._routed(request)
         except NoTargetError as error:
             self._monitor.refused(request.request_id, request.caller.tenant, error)
             raise
         self._monitor.decided(turn.context, turn.decision, turn.table, turn.inflight, turn.decision_s)
         return turn
 
-    def _routed(self, request: InferenceRequest) -> Turn:
-        """Context, snapshot and decision: the fast path, without a single await."""
+    async def _routed(self, request: InferenceRequest) -> Turn:
+        """Context, snapshot and decision: the fast path, and for all but very long texts without a pause."""
         started = self._now()
         if request.task == "embed":
             request = self._one_embedder(request)
         session, prefix = self._cache.recall(request)
         history = History(session_target=session, prefix_target=prefix)
-        context = self._context.read(request, self._resource.table.policy, history)
+        policy = self._resource.table.policy
+        if is_long(request):
+            # All of a text is scanned, however long; on the event loop that would make everybody else wait.
+            context = await asyncio.to_thread(self._context.read, request, policy, history)
+        else:
+            context = self._context.read(request, policy, history)
         read = self._now()
         table, inflight = self._resource.view()
         seen = self._now()

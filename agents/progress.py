@@ -37,7 +37,7 @@ class Progress:
                 Opened(decision=self._job.decision, served=served_by(spec), cache=self._job.cache),
                 chunk,
             )
-        elif self._source is not None:
+        elif self._source is not None and self._source != spec.name:
             self._handoff = Handoff(source=self._source, to=spec.name, at_chars=len(self.accepted.text))
             events = (self._handoff, chunk)
         self._source = None

@@ -68,7 +68,7 @@ class BoundedHttp(UvicornHttp):
         super().on_headers_complete()
         if self.cycle is not None:
             # The application starts with the next turn of the loop, so it finds this in its scope.
-            self.scope[WHOLE] = partial(_write_whole, self.cycle)  # type: ignore[typeddict-unknown-key]  # ours
+            self.scope[WHOLE] = partial(_write_whole, self.cycle)  # type: ignore[typeddict-unknown-key]  # our own key in ASGI's scope
 
     def send_400_response(self, msg: str) -> None:
         """What is not HTTP gets an answer in our form, and the connection ends."""

@@ -37,6 +37,9 @@ class RequestContext:
     modalities: int = TEXT
     tools: bool = False
     json: bool = False
+    logprobs: bool = False
+    many_choices: bool = False
+    dimensions: int | None = None
     stream: bool = False
     privacy: int = 1
     residency: tuple[str, ...] = ()

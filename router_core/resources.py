@@ -22,6 +22,8 @@ class TargetSpec:
 
     Prices are USD per million tokens, energy is joules per output token (plus `energy_request_j` once),
     `prefill_ms` and `decode_ms` are milliseconds per token, `quality` the prior chance of a good answer by task,
+    `many_choices` whether it
+    gives several answers at once (n > 1), `dimensions` the lengths of vectors it offers (none named: any),
     `capability` the complexity in [0, 1] up to which that prior holds, `groups` the residency groups its region is in
     by the dated region table ("*" = wherever the caller is, for what runs with the caller).
     """
@@ -34,6 +36,9 @@ class TargetSpec:
     modalities: tuple[str, ...] = ("text",)
     tools: bool = True
     json_output: bool = True
+    logprobs: bool = True
+    many_choices: bool = True
+    dimensions: tuple[int, ...] = ()
     continues: bool = False
     context_tokens: int = 8192
     max_output_tokens: int = 4096

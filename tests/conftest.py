@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 from router_core import record
 from tests.running import RunningGateway, running_gateway
@@ -33,11 +34,17 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("full" if config.getoption("--proof") else "reduced")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests on the shared sandbox run in one worker, so that parallel runs start one gateway, not one each."""
-    for item in items:
-        if "sandbox_gateway" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("sandbox"))
+class Grouped(LoadScopeScheduling):  # type: ignore[misc]  # xdist publishes no types
+    """Tests of one end-to-end folder run in one worker, because they share a gateway; all others wherever there is
+    room."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        parts = nodeid.split("::", 1)[0].split("/")
+        return "/".join(parts[:3]) if parts[:2] == ["tests", "e2e"] else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Grouped:
+    return Grouped(config, log)
 
 
 @pytest.fixture(scope="session")

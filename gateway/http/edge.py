@@ -116,7 +116,7 @@ class Gateway:
         except ClientLeftError:
             pass
         except asyncio.CancelledError:
-            if not exchange.absorbs_cancellation():
+            if not exchange.absorbs_cancellation() and not await self._cut_short(exchange):
                 raise
         except Exception as error:
             note(_LOG, error, exchange.request_id)
@@ -124,6 +124,14 @@ class Gateway:
         finally:
             self.inflight -= 1
             exchange.end()
+
+    async def _cut_short(self, exchange: Exchange) -> bool:
+        """The process stops and its grace is over: whoever has no part of an answer yet is told to ask another."""
+        if exchange.started or not self.draining:
+            return False
+        exchange.uncancel()
+        await self._refuse(exchange, DrainingError("this instance stopped before the answer was complete"))
+        return True
 
     def _handler(self, exchange: Exchange) -> Handler | None:
         """Who answers; None for FastAPI. Raises when the caller may not pass."""

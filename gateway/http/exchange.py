@@ -172,6 +172,10 @@ class Exchange:
         self._left = True
         worker.cancel()
 
+    def uncancel(self) -> None:
+        """The cancellation that was caught is answered; the task goes on."""
+        _uncancel()
+
     def absorbs_cancellation(self) -> bool:
         """Called when the handler was cancelled: True when that was because the client left, and it ends there."""
         if self._left:

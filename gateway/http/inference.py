@@ -56,7 +56,7 @@ class InferenceRoutes:
             _DECODER.decode(raw), exchange.known, exchange.request_id, cache_allowed=not exchange.no_store
         )
         await self._serving.limiter.admit(request.caller.key_id, 0)
-        response = self._serving.router.explain(request)
+        response = await self._serving.router.explain(request)
         await exchange.reply(200, answers.answer_headers(response), answers.encode(answers.answer(response)))
 
     async def _answer_once(self, exchange: Exchange, request: InferenceRequest, raw: bytes, key: str) -> None:

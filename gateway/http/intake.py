@@ -18,6 +18,7 @@ from gateway.http.bodies import check_encodable
 from gateway.http.wire import inference as wire
 from gateway.http.wire.decoding import HOST_CHOOSING
 from gateway.http.wire.messages import Message as WireMessage
+from gateway.http.wire.messages import RefusalPart, TextPart
 from router_core.errors import ForbiddenError, RequestError
 from router_core.inference import (
     DEFAULT_DEVICE,
@@ -199,6 +200,7 @@ def _check_message(message: WireMessage, index: int) -> None:
     where = f"$.messages[{index}]"
     if message.role == "developer":
         message.role = "system"
+    _speak_refusals(message)
     if message.content is None and not (message.role == "assistant" and message.tool_calls):
         raise RequestError("a message needs content", field=f"{where}.content")
     if message.role == "tool" and message.tool_call_id is None:
@@ -207,6 +209,17 @@ def _check_message(message: WireMessage, index: int) -> None:
         raise RequestError("only an assistant calls tools", field=f"{where}.tool_calls")
     if isinstance(message.content, list):
         _check_parts(message.content, where)
+
+
+def _speak_refusals(message: WireMessage) -> None:
+    """What the assistant refused in an earlier turn is said as text, because tiers know no other form of it."""
+    if message.role == "assistant" and message.content is None and message.refusal:
+        message.content = message.refusal
+    message.refusal = None
+    if isinstance(message.content, list):
+        message.content = [
+            TextPart(text=part.refusal) if isinstance(part, RefusalPart) else part for part in message.content
+        ]
 
 
 def _check_parts(parts: Sequence[Any], where: str) -> None:

@@ -23,9 +23,13 @@ MAX_BYTES: Final = 4 * 1024 * 1024
 EVERYWHERE: Final = ("*",)
 TEXT_TASKS: Final = tuple(task for task in TASKS if task != "embed")
 _TIER_OF_KIND: Final = {"onnx": "device", "openai": "mec", "bedrock": "cloud", "sagemaker": "cloud"}
+_PROTOCOL: Final[Mapping[str, Mapping[str, bool]]] = {
+    kind: {"logprobs": False, "many_choices": False} for kind in ("onnx", "bedrock")
+}
+"""What a kind's protocol has no way to ask for."""
 _GEOGRAPHY: Final = re.compile(r"^(us-gov|us|eu|apac|global|ca|jp|au|sa|mx|il|me|af)\.(?=[a-z0-9]+\.)")
 _SPEC_FACTS: Final = (
-    "modalities", "tools", "json_output", "continues", "context_tokens", "max_output_tokens", "price_in", "price_out",
+    "modalities", "dimensions", "tools", "json_output", "continues", "context_tokens", "max_output_tokens", "price_in", "price_out",
     "tasks",
 )  # fmt: skip
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -148,7 +152,7 @@ def target_spec(declared: DeclaredTarget, data: DatedData, server_region: str | 
         raise ConfigurationError(f"settings: target {declared.name}: kind sagemaker is not supported yet")
     tier = tier_of(declared)
     entry = find_model(data, declared.model, declared.kind) or {}
-    values = {**data.tiers[tier], **_facts(entry), **declared.given}
+    values = {**data.tiers[tier], **_PROTOCOL.get(declared.kind, {}), **_facts(entry), **declared.given}
     values["quality"] = {**entry.get("estimates", {}).get("quality", {}), **declared.given.get("quality", {})}
     return TargetSpec(
         name=declared.name,

@@ -49,7 +49,7 @@ def _standing(context: RequestContext, table: TargetTable) -> tuple[tuple[int, .
     device = device_reason(context, table.policy)
     key = (
         context.task, context.modalities, context.tools, context.json, context.privacy, context.residency,
-        context.tiers, None if context.fallback else context.pinned, context.offline, device,
+        context.logprobs, context.many_choices, context.dimensions, context.tiers, None if context.fallback else context.pinned, context.offline, device,
     )  # fmt: skip
     found = table.permitted.get(key)
     if found is None:
@@ -102,6 +102,17 @@ def _able(context: RequestContext, spec: TargetSpec) -> str | None:
         return "tools: not supported"
     if context.json and not spec.json_output:
         return "json: structured output is not supported"
+    return _shaped(context, spec)
+
+
+def _shaped(context: RequestContext, spec: TargetSpec) -> str | None:
+    """Whether the answer can have the form that was asked for."""
+    if context.logprobs and not spec.logprobs:
+        return "logprobs: not supported"
+    if context.many_choices and not spec.many_choices:
+        return "choices: one answer at a time"
+    if context.dimensions is not None and spec.dimensions and context.dimensions not in spec.dimensions:
+        return f"dimensions: {context.dimensions} is not offered"
     return None
 
 

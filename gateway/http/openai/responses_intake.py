@@ -95,10 +95,10 @@ def _add_call(found: list[chat.Message], item: Item, where: str) -> None:
         found.append(chat.Message(role="assistant", tool_calls=[call]))
 
 
-def _content(content: str | Parts) -> str | list[chat.TextPart | chat.ImagePart | chat.AudioPart]:
+def _content(content: str | Parts) -> chat.Content:
     if isinstance(content, str):
         return content
-    parts: list[chat.TextPart | chat.ImagePart | chat.AudioPart] = []
+    parts: list[chat.TextPart | chat.ImagePart | chat.AudioPart | chat.RefusalPart] = []
     for part in content:
         if isinstance(part, InputImage):
             parts.append(chat.ImagePart(image_url=chat.ImageUrl(url=part.image_url, detail=part.detail)))

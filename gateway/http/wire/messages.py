@@ -35,6 +35,12 @@ class AudioPart(Struct, tag_field="type", tag="input_audio", omit_defaults=True)
     input_audio: InputAudio
 
 
+class RefusalPart(Struct, tag_field="type", tag="refusal", omit_defaults=True, gc=False):
+    """An earlier refusal of the assistant's, as OpenAI's clients send it back in a history."""
+
+    refusal: str
+
+
 class CalledFunction(Struct, omit_defaults=True, gc=False):
     name: FunctionName
     arguments: str
@@ -46,11 +52,15 @@ class ToolCall(Struct, omit_defaults=True):
     type: Literal["function"] = "function"
 
 
+Content = str | list[TextPart | ImagePart | AudioPart | RefusalPart]
+
+
 class Message(Struct, omit_defaults=True):
-    """One message. Fields OpenAI knows and tiers do not (`refusal`, `audio`, ...) are accepted and left out."""
+    """One message. Fields OpenAI knows and tiers do not (`audio`, ...) are accepted and left out."""
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | list[TextPart | ImagePart | AudioPart] | None = None
+    content: Content | None = None
+    refusal: str | None = None
     name: Annotated[str, Meta(max_length=64)] | None = None
     tool_calls: Annotated[list[ToolCall], Meta(max_length=128)] | None = None
     tool_call_id: Name | None = None

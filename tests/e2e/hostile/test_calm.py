@@ -138,6 +138,17 @@ def test_connections_that_never_ask_do_not_grow_the_process(site: Site) -> None:
     assert rss(site) - before < MOST_GROWTH
 
 
+def test_a_text_that_takes_long_to_read_holds_nobody_up(site: Site) -> None:
+    """Eight megabytes of account numbers are scanned to the end, beside the loop: another client goes on meanwhile."""
+    text = "DE89 3704 0044 0532 0130 00 " * (8 * MIB // 28)
+    with bystander(site) as seen:
+        reply = site.post("/inference", {"input": text, "privacy": {"level": "public"}}, A)
+    assert reply.status == 422
+    assert set(seen.statuses) == {200}
+    assert len(seen.statuses) > 10 * max(1.0, reply.took_s), "others were served all the while"
+    assert max(seen.took_s) < MOST_S / 2
+
+
 def test_it_still_serves_everything(site: Site) -> None:
     """Nothing is left in flight, and no error of the server's own was logged or counted."""
     for _ in range(100):

@@ -89,7 +89,6 @@ def test_streams_that_do_not_end_in_time_are_cut_so_that_clients_notice(
     assert [outcome["status"] for outcome in outcomes] == ["cancelled"] * len(RUNNING)
 
 
-@pytest.mark.xfail(strict=True, reason="the server answers 500 in plain text where the edge is cancelled")
 def test_whole_answers_that_do_not_end_in_time_are_refused_in_our_words(
     cut_short: tuple[House, Ends],
 ) -> None:

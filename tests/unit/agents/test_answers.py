@@ -237,7 +237,7 @@ async def test_feedback_moves_the_expected_quality() -> None:
     """Bad judgements lower what is expected of a target; the next snapshot shows it."""
     house = House()
     router = house.build()
-    before = router.explain(ask()).decision.scores["mec/a"]
+    before = (await router.explain(ask())).decision.scores["mec/a"]
     for _ in range(30):
         await router.feedback("acme", "r", "mec/a", 0.0)
     await router.outcome(
@@ -245,13 +245,13 @@ async def test_feedback_moves_the_expected_quality() -> None:
     )
     await router.start()
     await router.close()
-    assert router.explain(ask()).decision.scores["mec/a"] < before
+    assert (await router.explain(ask())).decision.scores["mec/a"] < before
     assert len(house.events.of("quality")) == 31
 
 
 async def test_explaining_touches_nothing() -> None:
     """`explain` decides only: no model is called, nothing is recorded."""
     house = House()
-    response = house.build().explain(ask())
+    response = await house.build().explain(ask())
     assert response.output is None and response.attempts == ()
     assert not house.events.records and not any(model.calls for model in house.models.values())

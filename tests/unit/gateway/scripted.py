@@ -141,7 +141,7 @@ class ScriptedRouter:
             self.stopped.set()
             raise
 
-    def explain(self, request: InferenceRequest) -> InferenceResponse:
+    async def explain(self, request: InferenceRequest) -> InferenceResponse:
         self.asked.append(request)
         if self.fails is not None:
             raise self.fails

@@ -73,18 +73,24 @@ def raw(upstream: FaultServer, fault: Fault, *, silent_after: int | None = None,
         connection.sendall(head.encode() + body)
         data = bytearray()
         try:
-            while not is_complete(bytes(data[-4096:] if len(data) > 1 << 20 else data)):
-                if silent_after is not None and tokens_in(data) >= silent_after:
-                    connection.settimeout(0.2)
-                part = connection.recv(1 << 20)
-                if not part:
-                    return bytes(data) + b"<FIN>"
-                data += part
+            ended = received(connection, data, silent_after)
         except TimeoutError:
-            return bytes(data) + b"<OPEN>"
+            ended = b"<OPEN>"
         except ConnectionResetError:
-            return bytes(data) + b"<RST>"
-    return bytes(data)
+            ended = b"<RST>"
+    return bytes(data) + ended
+
+
+def received(connection: socket.socket, data: bytearray, silent_after: int | None) -> bytes:
+    """Reads into `data` until the answer is complete, or the peer closes."""
+    while not is_complete(bytes(data[-4096:] if len(data) > 1 << 20 else data)):
+        if silent_after is not None and tokens_in(data) >= silent_after:
+            connection.settimeout(0.2)
+        part = connection.recv(1 << 20)
+        if not part:
+            return b"<FIN>"
+        data += part
+    return b""
 
 
 def stream_text(client: openai.OpenAI, messages: Any = HELLO, **fields: Any) -> str:
