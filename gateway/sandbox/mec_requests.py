@@ -100,6 +100,16 @@ def _whole(body: Mapping[str, Any], name: str, otherwise: int) -> int:
     return value
 
 
+def _seed(body: Mapping[str, Any]) -> int:
+    """Any 64-bit integer, as in vLLM."""
+    value = body.get("seed")
+    if value is None:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int) or not -(2**63) <= value < 2**63:
+        raise BadRequestError("seed: Input should be a valid 64-bit integer")
+    return value
+
+
 def _limits(body: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     given = [_whole(body, name, 0) for name in names if body.get(name) is not None]
     if given and given[0] < 1:
@@ -112,7 +122,7 @@ def _limits(body: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
         "max_tokens": given[0] if given else None,
         "min_tokens": min(_whole(body, "min_tokens", 0), given[0] if given else 0),
         "stop": stops,
-        "variant": _whole(body, "seed", 0),
+        "variant": _seed(body),
     }
 
 
