@@ -4,10 +4,9 @@ Every repetition in the patterns is bounded, or possessive (never retried), or o
 itself. This is checked in the patterns' parse trees, so that a new pattern is held to it too.
 """
 
+import importlib
 import re
 from collections.abc import Iterator
-from re import _constants as codes  # type: ignore[attr-defined]  # the parser is the only view of a pattern's structure
-from re import _parser as parser  # type: ignore[attr-defined]  # as above
 from types import ModuleType
 from typing import Any
 
@@ -26,6 +25,10 @@ from router_core.signals import (
     reading,
     safety,
 )
+
+# The parser is the only view of a pattern's structure; it has no public name and no types.
+codes: Any = importlib.import_module("re._constants")
+parser: Any = importlib.import_module("re._parser")
 
 MODULES = [
     folding,
