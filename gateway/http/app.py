@@ -16,6 +16,7 @@ from gateway.http.inference import InferenceRoutes
 from gateway.http.jobs import Jobs
 from gateway.http.openai.routes import openai_routes
 from gateway.http.operations import add_admin, add_health
+from gateway.http.reference import add_reference
 from gateway.http.serving import Serving
 from gateway.http.specification import document_paths
 
@@ -64,6 +65,7 @@ def _api(dependencies: AppDependencies, jobs: Jobs, draining: Callable[[], bool]
         title="Tierwise",
         version=dependencies.version,
         summary="Routes each inference request to the device, the edge or the cloud, and says why.",
+        docs_url=None,
         redoc_url=None,
         # A redirect would be built from the Host header, which the client chooses.
         redirect_slashes=False,
@@ -73,4 +75,5 @@ def _api(dependencies: AppDependencies, jobs: Jobs, draining: Callable[[], bool]
     add_health(api, dependencies, draining)
     add_admin(api, dependencies)
     document_paths(api)
+    add_reference(api)
     return api

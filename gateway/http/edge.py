@@ -34,7 +34,6 @@ OPEN: Final = frozenset(
         "/health/readiness",
         "/openapi.json",
         "/docs",
-        "/docs/oauth2-redirect",
     )
 )
 _LOOPBACK: Final = frozenset(("127.0.0.1", "::1"))
