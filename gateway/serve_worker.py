@@ -24,8 +24,6 @@ from gateway.serve_protocol import bounded_http
 
 CANCEL_S: Final = 2
 """How long cancelled requests may take to end after the drain."""
-GC_THRESHOLDS: Final = (20_000, 20, 50)
-"""A request makes a few hundred objects that die with it; reference counts free them, and hardly any cycle is left."""
 SWITCH_S: Final = 0.001
 """How long a thread may keep the interpreter while the event loop waits: CPython's 5 ms would be seen in every stream."""
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -54,7 +52,6 @@ async def _serve(
     # What lives from start to end need not be looked at by every collection: shorter pauses on the request path.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
     sys.setswitchinterval(SWITCH_S)
     try:
         server = _Server(_config(gateway, made), gateway, ready, drain_s=made.settings.server.drain_s)
