@@ -89,7 +89,8 @@ class Problem:
         error = {
             "message": self.detail,
             "type": self.kind.openai_type,
-            "param": self.field,
+            # OpenAI names the field itself; ours is a JSON path from the root.
+            "param": None if self.field is None else self.field.removeprefix("$").removeprefix(".") or None,
             "code": self.kind.code,
             "request_id": request_id,
         }

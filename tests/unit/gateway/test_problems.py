@@ -90,6 +90,18 @@ def test_every_error_class_of_ours_has_a_status_of_its_own_choosing() -> None:
     assert unmapped == []
 
 
+async def test_openai_is_told_the_field_in_its_own_way() -> None:
+    """`param` is `n` under /v1, where our own paths say `$.params.max_tokens`."""
+    chat = {"model": "auto", "messages": [{"role": "user", "content": "x"}], "n": 99}
+    assert (await call(application(ScriptedRouter()), "POST", "/v1/chat/completions", chat)).json["error"][
+        "param"
+    ] == "n"
+    own = {"input": "x", "params": {"max_tokens": -1}}
+    assert (await call(application(ScriptedRouter()), "POST", "/inference", own)).json[
+        "field"
+    ] == "$.params.max_tokens"
+
+
 def test_a_very_long_sentence_is_cut() -> None:
     assert len(problem_of(errors.RequestError("x" * 10_000)).detail) < 1_000
 
