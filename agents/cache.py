@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from dataclasses import asdict
+from dataclasses import fields
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Any, Final
 
 from router_core.context import RequestContext
@@ -119,7 +120,16 @@ def _head(message: Message) -> str:
 
 
 def _encode(output: Output, usage: Usage) -> bytes:
-    return json.dumps({"output": asdict(output), "usage": asdict(usage)}, separators=(",", ":")).encode()
+    choices = [dict(zip(_CHOICE, _choice_values(choice), strict=True)) for choice in output.choices]
+    used = dict(zip(_USAGE, _usage_values(usage), strict=True))
+    record = {"output": {"choices": choices, "json": output.json}, "usage": used}
+    return json.dumps(record, separators=(",", ":")).encode()
+
+
+_CHOICE: Final = tuple(f.name for f in fields(Choice))
+_USAGE: Final = tuple(f.name for f in fields(Usage))
+_choice_values: Final = attrgetter(*_CHOICE)
+_usage_values: Final = attrgetter(*_USAGE)
 
 
 def _decode(data: bytes) -> tuple[Output, Usage]:
