@@ -90,7 +90,7 @@ class Problem:
             "message": self.detail,
             "type": self.kind.openai_type,
             # OpenAI names the field itself; ours is a JSON path from the root.
-            "param": None if self.field is None else self.field.removeprefix("$").removeprefix(".") or None,
+            "param": None if self.field is None else self.field.removeprefix("$."),
             "code": self.kind.code,
             "request_id": request_id,
         }
