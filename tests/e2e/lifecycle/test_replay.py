@@ -61,7 +61,9 @@ def _serve(house: House, draw: random.Random, count: int) -> list[str]:
 
 
 def _state(house: House) -> str:
-    return str(house.records("decision")[-1]["state_sha256"])
+    """The snapshot of the newest decision on disk that chose a target; a refusal names none."""
+    chosen = [record for record in house.records("decision") if record["chosen"] is not None]
+    return str(chosen[-1]["state_sha256"])
 
 
 def _varied(draw: random.Random) -> dict[str, Any]:
