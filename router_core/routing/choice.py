@@ -6,12 +6,12 @@ Chance is a hash of the request id: the same request in the same state always ge
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import blake2b
 
 from router_core.context import RequestContext
 from router_core.record import dataclass
 from router_core.routing.constraints import RESTRICTED
 from router_core.routing.table import TargetTable
+from router_core.signals.fingerprint import stable_fraction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ def pick(context: RequestContext, table: TargetTable, scores: list[float], allow
     rate = _exploration_rate(context, table)
     if not rate or len(order) == 1:
         return Pick(index=best, order=order)
-    draw = fraction(f"explore:{context.request_id}")
+    draw = stable_fraction(f"explore:{context.request_id}")
     chosen = order[int(draw / rate * len(order))] if draw < rate else best
     floor = rate / len(order)
     return Pick(
@@ -46,18 +46,13 @@ def pick(context: RequestContext, table: TargetTable, scores: list[float], allow
     )
 
 
-def fraction(key: str) -> float:
-    """A number in [0, 1) that depends on the key alone."""
-    return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big") / 2.0**64
-
-
 def _ordered(context: RequestContext, scores: list[float], allowed: Sequence[int]) -> list[int]:
     """Permitted indices by falling score, equal ones by name; which of several equal bests comes first is drawn by
     hash of the request id."""
     order = sorted(allowed, key=scores.__getitem__, reverse=True)
     if len(order) > 1 and scores[order[0]] == scores[order[1]]:
         tied = sum(1 for i in order if scores[i] == scores[order[0]])
-        drawn = int(fraction(context.request_id) * tied)
+        drawn = int(stable_fraction(context.request_id) * tied)
         order.insert(0, order.pop(drawn))
     return order
 
