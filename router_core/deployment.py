@@ -1,0 +1,91 @@
+"""Names that the running code and the templates must agree on: one place, so that neither can drift.
+
+`env` is the environment's name (dev, staging, prod). Nothing here does anything; `infra` reads names from here and
+nowhere else in the product.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+ENVIRONMENTS: Final = ("dev", "staging", "prod")
+
+# ---- variables of a Lambda function or a container ------------------------------------------------------------------
+
+ENV: Final = "TIERWISE_ENV"
+"""Which environment this process serves."""
+STAGE: Final = "TIERWISE_STAGE"
+"""What a Lambda function is: a name of the stage table, or one of `FUNCTIONS`."""
+WORKFLOW_ARN: Final = "TIERWISE_WORKFLOW_ARN"
+"""The state machine that runs asynchronous requests; unset where there is none."""
+SETTINGS_SSM: Final = "TIERWISE_SETTINGS_SSM"
+"""Prefix in Parameter Store under which each parameter is one setting."""
+
+FUNCTIONS: Final = ("api", "authorizer", "analytics", "rotation")
+"""Lambda functions beside the stages: whole requests, keys at the API's door, the event stream's consumer, rotation."""
+
+
+# ---- resources --------------------------------------------------------------------------------------------------------
+
+
+def resource_name(env: str, what: str) -> str:
+    """`tierwise-dev-decisions`; for everything that has a name in an account."""
+    return f"tierwise-{env}-{what}"
+
+
+TABLES: Final = ("decisions", "state", "config", "metrics")
+"""decisions: `request_id` + `kind`, index `by-tenant` (`tenant` + `time`). state: `key`, with `version`, `value`.
+config: `name` + `version`. metrics: `target` + `time`. Every table has the TTL attribute `expires` (epoch seconds)."""
+TENANT_INDEX: Final = "by-tenant"
+STREAM: Final = "events"
+EVENT_BUS: Final = "alerts"
+EVENT_SOURCE: Final = "tierwise"
+ARCHIVE_BUCKET: Final = "archive"
+MODELS_BUCKET: Final = "models"
+LAKE_BUCKET: Final = "lake"
+
+
+def policy_parameter(env: str) -> str:
+    """The policy document, with the labels `STABLE` and `CANARY`."""
+    return f"/tierwise/{env}/policy"
+
+
+def settings_prefix(env: str) -> str:
+    """Settings, one parameter each: `.../settings/targets` holds JSON, `.../settings/server/port` a number."""
+    return f"/tierwise/{env}/settings"
+
+
+def rollout_parameter(env: str) -> str:
+    """Share of sessions that the canary policy serves, as `{"share": 0.1}`; changed by `tierwise policy push|promote`."""
+    return f"/tierwise/{env}/rollout"
+
+
+STABLE: Final = "stable"
+CANARY: Final = "canary"
+
+# ---- metrics ------------------------------------------------------------------------------------------------------------
+
+NAMESPACE: Final = "Tierwise"
+METRICS: Final = (
+    "Requests",
+    "Errors",
+    "LatencyMs",
+    "TimeToFirstTokenMs",
+    "DecisionMs",
+    "CostUsd",
+    "Tokens",
+    "Confidence",
+    "Fallbacks",
+    "Refusals",
+    "CacheHits",
+    "CacheMisses",
+    "Feedback",
+    "DecisionAccuracy",
+    "AgentErrors",
+    "EventsDropped",
+    "PolicyRefused",
+)
+"""Names in CloudWatch; milliseconds and USD where the name says so. `DecisionAccuracy` is 1 when the chosen target
+answered without a fallback, `Feedback` the score a user gave in [0, 1]."""
+DIMENSIONS: Final = (("Env",), ("Env", "Tier"), ("Env", "Tier", "Target"), ("Env", "Agent"))
+"""Sets of dimensions; a metric is written under those whose values it knows."""
