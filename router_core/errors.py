@@ -18,6 +18,7 @@ TierwiseError
 ├── AllTargetsFailedError        502, carries the attempts
 ├── DeadlineError                504, the deadline passed in execution, carries the attempts
 ├── StoreError                   cache, state or telemetry; never fails a request
+│   └── StaleStateError          a conditional write found another version
 └── ConfigurationError           at start only
 
 Messages are read by users: one sentence, no secret, no address of an upstream.
@@ -144,6 +145,12 @@ class DeadlineError(TierwiseError):
 
 class StoreError(TierwiseError):
     retryable = True
+
+
+class StaleStateError(StoreError):
+    """A conditional write found another version than it expected: read again and decide again."""
+
+    retryable = False
 
 
 class ConfigurationError(TierwiseError):

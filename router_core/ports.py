@@ -115,3 +115,39 @@ class Clock(Protocol):
     def now_s(self) -> float: ...
 
     def monotonic_s(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Versioned:
+    """A stored value and its version, which grows with every write and starts at 1."""
+
+    value: bytes
+    version: int
+
+
+class StateStore(Protocol):
+    """Small shared state by key. Raises `StoreError` when it can't be reached."""
+
+    async def get(self, key: str) -> Versioned | None: ...
+
+    async def put(
+        self, key: str, value: bytes, *, expected: int | None = None, ttl_s: float | None = None
+    ) -> int:
+        """The new version. `expected` is the version that must be there (0: none may be), None writes whatever is
+        there. Raises `StaleStateError` when another was faster."""
+
+    async def delete(self, key: str) -> None: ...
+
+
+class Ledger(Protocol):
+    """Money spent by an account within a period such as `2026-11-21`, in micro-USD; exact under concurrency.
+    Raises `StoreError` when it can't be reached."""
+
+    async def reserve(self, account: str, period: str, amount: int, limit: int) -> bool:
+        """Set `amount` aside and True, or False and nothing when that would pass `limit`."""
+
+    async def settle(self, account: str, period: str, reserved: int, used: int) -> None:
+        """Replace what was reserved by what was used, also where that passes the limit: it is spent."""
+
+    async def spent(self, account: str, period: str) -> int:
+        """Reserved and used together."""
