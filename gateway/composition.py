@@ -11,15 +11,18 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
+
+from starlette.types import ASGIApp
 
 from agents.assembly import Ports, Router, assemble
 from gateway.composition_crew import Crew
 from gateway.composition_plan import Plan
 from gateway.composition_records import LogLookup
 from gateway.composition_targets import build_adapters
+from gateway.composition_tracing import build_tracing, trace_targets, traced_app, traced_router
 from gateway.http.app import create_app
 from gateway.http.auth import KeyRecord, KeyRing, digest_of
 from gateway.http.dependencies import AppDependencies
@@ -38,9 +41,11 @@ _log: Final = logging.getLogger("tierwise.gateway")
 
 @dataclass(slots=True)
 class Gateway:
-    """A built gateway. Start it by serving `app`; end it with `drain`, `drained`, `close`, in this order."""
+    """A built gateway. Start it by serving `asgi`, which is `app` or what traces it; end it with `drain`, `drained`,
+    `close`, in this order."""
 
     app: App
+    asgi: ASGIApp
     router: Router
     _closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -78,6 +83,10 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
         fsync=settings.events.fsync,
     )
     specs = tuple(target.spec for target in made.targets)
+    tracing = build_tracing(settings.tracing, our_version())
+    if tracing is not None:
+        trace_targets(adapters, specs)
+        adapters.closers.append(tracing.close)
     cache = MemoryResponseStore(
         max_bytes=settings.cache.max_mb * 2**20, max_entries=settings.cache.max_entries, clock=clock
     )
@@ -95,7 +104,8 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
     )
     crew = Crew(router, made.run_dir, worker, clock)
     dependencies = _dependencies(made, router, crew, events, clock)
-    gateway = Gateway(app=create_app(dependencies), router=router, _closers=adapters.closers)
+    app = create_app(replace(dependencies, router=traced_router(router, tracing)))
+    gateway = Gateway(app=app, asgi=traced_app(app, tracing), router=router, _closers=adapters.closers)
     try:
         await router.start()
         # A worker that comes back must not serve a target that an operator has drained meanwhile.

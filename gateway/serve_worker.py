@@ -66,7 +66,7 @@ async def _serve(
 def _config(gateway: Gateway, made: Plan) -> uvicorn.Config:
     server = made.settings.server
     return uvicorn.Config(
-        gateway.app,
+        gateway.asgi,
         http=bounded_http(server.max_connections),
         ws="none",
         lifespan="on",

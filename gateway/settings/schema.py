@@ -124,6 +124,16 @@ class DeviceSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TracingSettings:
+    """Where traces go: the traces URL of an OTLP receiver over HTTP; unset means that nothing is traced. `sample` is
+    the share of requests to trace when the sender did not decide."""
+
+    otlp: str | None = matching(None, r"https?://[!-~]{1,500}", "an http(s) URL")
+    sample: float = bounded(1.0, 0.0, 1.0)
+    service: str = matching("tierwise", _ID, "letters, digits and . _ -")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataSettings:
     """Own versions of the dated data files; None is the packaged one."""
 
@@ -143,5 +153,6 @@ class Settings:
     events: EventSettings = EventSettings()
     cache: CacheSettings = CacheSettings()
     device: DeviceSettings = DeviceSettings()
+    tracing: TracingSettings = TracingSettings()
     data: DataSettings = DataSettings()
     source: Path | None = field(default=None, metadata={"internal": True})

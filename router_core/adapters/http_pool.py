@@ -23,6 +23,7 @@ from router_core.adapters.wire.http_wire import (
 )
 from router_core.errors import TimeoutTargetError, UnavailableError
 from router_core.record import dataclass
+from router_core.tracing import CURRENT
 
 _CLOSING_TURNS: Final = 4
 """Turns of the loop in which transports, TLS below them included, report their end; the loop may close after."""
@@ -119,6 +120,8 @@ class HttpPool:
         self, method: str, path: str, headers: bytes | Mapping[str, str], body: bytes | None
     ) -> bytes:
         encoded = headers if isinstance(headers, bytes) else encode_headers(headers)
+        if (span := CURRENT.get()) is not None:
+            encoded += span.headers
         return encode_request(method, path, self._host, encoded, body)
 
     async def _exchange(self, request: bytes, timeout_s: float, max_bytes: int, streams: bool) -> Connection:
