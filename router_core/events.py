@@ -16,6 +16,31 @@ from router_core.execution import Attempt, Execution
 from router_core.record import dataclass
 
 SCHEMA: Final = 1
+REPORTED: Final = "reported_by_device"
+"""Status of an outcome that a device tells afterwards: a second one of the same request."""
+FIGURES: Final = ("ttft_ms", "prompt_tokens", "completion_tokens", "cost_usd")
+"""Columns of `attempt_figures` in an outcome, a row per attempt."""
+
+
+def event_id(record: Mapping[str, Any]) -> str:
+    """The record's own name, by which consumers count it once: what it is about, its kind, its number within.
+
+    A function of the record alone, so that every sink, host and retry gives it the same. A request has one decision
+    and one outcome (a stage that ran twice repeats both), then at most one report of a device; judgements are
+    told apart by their source and moment.
+    """
+    kind = record.get("kind", "")
+    number = "0"
+    if kind == "quality":
+        number = f"{record.get('source', '')}-{_microseconds(record)}"
+    elif record.get("status") == REPORTED:
+        number = "1"
+    about = record.get("request_id") or record.get("sha256") or _microseconds(record)
+    return f"{about}:{kind}:{number}"
+
+
+def _microseconds(record: Mapping[str, Any]) -> int:
+    return round(float(record.get("time") or 0.0) * 1e6)
 
 
 def decision_record(
@@ -78,6 +103,7 @@ def outcome_record(
         "target": execution.served.target,
         "tier": execution.served.tier,
         "attempts": [_attempt(attempt) for attempt in execution.attempts],
+        "attempt_figures": [_figures(attempt) for attempt in execution.attempts],
         "usage": {
             "prompt_tokens": execution.usage.prompt_tokens,
             "completion_tokens": execution.usage.completion_tokens,
@@ -100,10 +126,11 @@ def report_record(time_s: float, tenant: str, request_id: str, tier: str, attemp
         "time": time_s,
         "request_id": request_id,
         "tenant": tenant,
-        "status": "reported_by_device",
+        "status": REPORTED,
         "target": attempt.target,
         "tier": tier,
         "attempts": [_attempt(attempt)],
+        "attempt_figures": [_figures(attempt)],
         "usage": {"prompt_tokens": 0, "completion_tokens": attempt.usage.completion_tokens},
         "cost_usd": 0.0,
         "latency_ms": attempt.latency_ms,
@@ -117,6 +144,12 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "latency_ms": round(attempt.latency_ms, 3),
         "error": attempt.error,
     }
+
+
+def _figures(attempt: Attempt) -> list[float | None]:
+    """What consumers learn from, in the order of `FIGURES`; beside `attempts`, whose form callers see, too."""
+    usage = attempt.usage
+    return [attempt.ttft_ms, usage.prompt_tokens, usage.completion_tokens, attempt.cost_usd]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,3 +186,8 @@ def state_record(time_s: float, state: Mapping[str, Any]) -> dict[str, Any]:
 def policy_record(time_s: float, sha256: str, document: Mapping[str, Any]) -> dict[str, Any]:
     """A policy document, written once per hash before the first decision that names it."""
     return {"kind": "policy", "schema": SCHEMA, "time": time_s, "sha256": sha256, "document": document}
+
+
+def policy_refused_record(time_s: float, source: str, reason: str) -> dict[str, Any]:
+    """A new policy document was refused and the last good one stays: `source` names where it came from."""
+    return {"kind": "policy_refused", "schema": SCHEMA, "time": time_s, "source": source, "reason": reason}

@@ -22,14 +22,19 @@ def encode(record: Mapping[str, Any]) -> bytes:
 
     Raises ValueError when the record has no JSON form or is longer than `MAX_FRAME_BYTES`.
     """
-    try:
-        body = orjson.dumps(record, default=_plain, option=orjson.OPT_SERIALIZE_NUMPY)
-    except (TypeError, RecursionError) as error:
-        raise ValueError("the record has no JSON form") from error
+    body = to_json(record)
     frame = b"%08x %d %b\n" % (crc32(body), len(body), body)
     if len(frame) > MAX_FRAME_BYTES:
         raise ValueError("the record is too long")
     return frame
+
+
+def to_json(record: Mapping[str, Any]) -> bytes:
+    """The record's JSON as every sink writes it. Raises ValueError when it has none."""
+    try:
+        return orjson.dumps(record, default=_plain, option=orjson.OPT_SERIALIZE_NUMPY)
+    except (TypeError, RecursionError) as error:
+        raise ValueError("the record has no JSON form") from error
 
 
 def decode(line: bytes) -> dict[str, Any] | None:

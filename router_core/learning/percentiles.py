@@ -6,6 +6,7 @@ A value is known only by its bucket, so that a percentile is off by 2% at most, 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Final
 
 LOWEST: Final = 1e-3
@@ -38,6 +39,20 @@ class Percentiles:
             return
         self._counts[bucket] += 1
         self.count += 1
+
+    @classmethod
+    def of(cls, buckets: Mapping[int, int]) -> Percentiles:
+        """From counts by bucket number, as `buckets()` gives them; a number that is no bucket is left out."""
+        made = cls()
+        for bucket, count in buckets.items():
+            if 0 <= bucket < _BUCKETS and count > 0:
+                made._counts[bucket] += count
+                made.count += count
+        return made
+
+    def buckets(self) -> dict[int, int]:
+        """Counts of the buckets that hold something: what a store adds up."""
+        return {bucket: count for bucket, count in enumerate(self._counts) if count}
 
     def quantile(self, share: float) -> float | None:
         """The smallest value that `share` (0 to 1) of the values don't exceed, within 2%; None before the first."""
