@@ -1,0 +1,92 @@
+"""The network: public subnets for what the internet reaches, private ones for what we run, isolated ones for data.
+
+Traffic to S3 and DynamoDB never leaves AWS's network (gateway endpoints, free); other services are reached privately
+where the environment pays for it, else through a NAT gateway. Flow logs say who talked to whom.
+"""
+
+from __future__ import annotations
+
+from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from infra.constructs.retention import log_days
+from infra.environments import Environment
+from router_core.deployment import resource_name
+
+PUBLIC = "public"
+PRIVATE = "private"
+ISOLATED = "isolated"
+
+
+class Vpc(Construct):
+    """`vpc`, and the security group of each kind of member: a group is a name for "who may call whom"."""
+
+    def __init__(self, scope: Construct, id: str, environment: Environment) -> None:
+        super().__init__(scope, id)
+        self.vpc = ec2.Vpc(
+            self,
+            "Vpc",
+            vpc_name=resource_name(environment.name, "vpc"),
+            ip_addresses=ec2.IpAddresses.cidr(environment.network.cidr),
+            availability_zones=list(environment.zones),
+            nat_gateways=environment.network.nat_gateways,
+            subnet_configuration=[
+                ec2.SubnetConfiguration(
+                    name=PUBLIC, subnet_type=ec2.SubnetType.PUBLIC, cidr_mask=24, map_public_ip_on_launch=False
+                ),
+                ec2.SubnetConfiguration(
+                    name=PRIVATE, subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS, cidr_mask=20
+                ),
+                ec2.SubnetConfiguration(
+                    name=ISOLATED, subnet_type=ec2.SubnetType.PRIVATE_ISOLATED, cidr_mask=24
+                ),
+            ],
+            flow_logs={
+                "all": ec2.FlowLogOptions(
+                    destination=ec2.FlowLogDestination.to_cloud_watch_logs(self._flow_log_group(environment))
+                )
+            },
+        )
+        self.functions = self._group("Functions", "Lambda functions")
+        self.gateways = self._group("Gateways", "The gateway service")
+        self.nodes = self._group("Nodes", "Nodes that serve models")
+        self.cache = self._group("Cache", "Redis")
+        for caller in (self.functions, self.gateways):
+            self.cache.add_ingress_rule(caller, ec2.Port.tcp(6379), "Redis over TLS")
+        self.nodes.add_ingress_rule(self.gateways, ec2.Port.tcp(8000), "OpenAI protocol of a model server")
+        self._endpoints(environment)
+
+    def _flow_log_group(self, environment: Environment) -> logs.LogGroup:
+        return logs.LogGroup(
+            self,
+            "FlowLog",
+            log_group_name=f"/{resource_name(environment.name, 'flows')}",
+            retention=log_days(environment),
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+
+    def _group(self, id: str, description: str) -> ec2.SecurityGroup:
+        return ec2.SecurityGroup(self, id, vpc=self.vpc, description=description, allow_all_outbound=id != "Cache")
+
+    def _endpoints(self, environment: Environment) -> None:
+        for name, service in (
+            ("S3", ec2.GatewayVpcEndpointAwsService.S3),
+            ("DynamoDb", ec2.GatewayVpcEndpointAwsService.DYNAMODB),
+        ):
+            self.vpc.add_gateway_endpoint(name, service=service)
+        if not environment.network.interface_endpoints:
+            return
+        group = self._group("Endpoints", "Interface endpoints of AWS services")
+        for caller in (self.functions, self.gateways, self.nodes):
+            group.add_ingress_rule(caller, ec2.Port.tcp(443), "HTTPS to AWS services")
+        for name in environment.network.interface_endpoints:
+            self.vpc.add_interface_endpoint(
+                "".join(part.title() for part in name.replace(".", "-").split("-")),
+                service=ec2.InterfaceVpcEndpointService(f"com.amazonaws.{Stack.of(self).region}.{name}", 443),
+                private_dns_enabled=True,
+                security_groups=[group],
+                open=False,
+                subnets=ec2.SubnetSelection(subnet_group_name=PRIVATE),
+            )
