@@ -7,9 +7,20 @@ Names of fields carry their units; a count of nodes, shards or functions has non
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from infra.sizing import (
+    AlarmLimits,
+    AuditSize,
+    Delivery,
+    GatewaySize,
+    GpuSize,
+    ModelService,
+    SpendingLimits,
+    StreamSize,
+    UpperStacks,
+)
 from router_core import deployment
 
 WorkflowMode = Literal["one-function", "state-machine"]
@@ -67,42 +78,6 @@ class Api:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Edge:
-    """The gateway service and the nodes that serve models. `zones` may name Local Zones, Wavelength Zones or the
-    zone of an Outpost; empty means the environment's own zones."""
-
-    gateways_min: int
-    gateways_max: int
-    gateway_cpu: int
-    gateway_memory_mb: int
-    nodes_min: int
-    nodes_max: int
-    node_type: str
-    zones: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stream:
-    """Shards of the event stream and how many records one run of the analytics function takes."""
-
-    shards: int
-    retention_h: int
-    batch: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alarms:
-    """When somebody is told. Shares are fractions of requests in five minutes."""
-
-    email: str | None
-    error_share: float
-    fallback_share: float
-    latency_p99_ms: float
-    confidence_min: float
-    cost_usd_per_hour: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
     """One deployment. `keeps_data` retains tables, buckets and keys when a stack is deleted and refuses their
     deletion; `workflow` says what answers a synchronous request."""
@@ -118,10 +93,7 @@ class Environment:
     cache: Cache
     functions: Functions
     api: Api
-    edge: Edge
-    stream: Stream
-    alarms: Alarms
-    budget_usd_per_month: int
+    upper: UpperStacks
 
 
 _ALL_ENDPOINTS: Final = (
@@ -137,6 +109,14 @@ _ALL_ENDPOINTS: Final = (
     "ssm",
     "states",
     "xray",
+)
+
+_LLAMA_8B: Final = ModelService(
+    name="llama-8b",
+    model="llama-3.1-8b",
+    prefix="nodes/llama-3.1-8b/",
+    context_tokens=8192,
+    lora_adapters=4,
 )
 
 DEV: Final = Environment(
@@ -158,25 +138,20 @@ DEV: Final = Environment(
         quota_per_day=50_000,
         address_requests_per_5_min=2_000,
     ),
-    edge=Edge(
-        gateways_min=1,
-        gateways_max=2,
-        gateway_cpu=1024,
-        gateway_memory_mb=2048,
-        nodes_min=0,
-        nodes_max=1,
-        node_type="g6.xlarge",
+    upper=UpperStacks(
+        gateway=GatewaySize(cpu=1024, memory_mib=2048, min_tasks=1, max_tasks=2),
+        gpu=GpuSize(max_nodes=1, models=(_LLAMA_8B,)),
+        stream=StreamSize(shards=1, retention_hours=24, batch=100),
+        alarms=AlarmLimits(
+            error_share=0.10,
+            fallback_share=0.50,
+            latency_p99_ms=10_000,
+            confidence_min=0.3,
+            cost_usd_per_hour=2.0,
+        ),
+        audit=AuditSize(trail_days=90),
+        spending=SpendingLimits(monthly_usd=300, anomaly_usd=20),
     ),
-    stream=Stream(shards=1, retention_h=24, batch=100),
-    alarms=Alarms(
-        email=None,
-        error_share=0.10,
-        fallback_share=0.50,
-        latency_p99_ms=10_000,
-        confidence_min=0.3,
-        cost_usd_per_hour=2.0,
-    ),
-    budget_usd_per_month=300,
 )
 
 STAGING: Final = Environment(
@@ -198,25 +173,28 @@ STAGING: Final = Environment(
         quota_per_day=500_000,
         address_requests_per_5_min=5_000,
     ),
-    edge=Edge(
-        gateways_min=2,
-        gateways_max=4,
-        gateway_cpu=1024,
-        gateway_memory_mb=2048,
-        nodes_min=1,
-        nodes_max=2,
-        node_type="g6.xlarge",
+    upper=UpperStacks(
+        gateway=GatewaySize(
+            cpu=1024,
+            memory_mib=2048,
+            min_tasks=2,
+            max_tasks=4,
+            public=True,
+            certificate_arn="arn:aws:acm:eu-central-1:444455556666:certificate/00000000-0000-0000-0000-000000000000",
+        ),
+        gpu=GpuSize(max_nodes=2, models=(replace(_LLAMA_8B, nodes=1),)),
+        stream=StreamSize(shards=1, retention_hours=48, batch=200),
+        alarms=AlarmLimits(
+            email="alerts-staging@example.com",
+            error_share=0.05,
+            fallback_share=0.30,
+            latency_p99_ms=5_000,
+            confidence_min=0.4,
+            cost_usd_per_hour=10.0,
+        ),
+        audit=AuditSize(data_events=True),
+        spending=SpendingLimits(monthly_usd=1_500, anomaly_usd=100),
     ),
-    stream=Stream(shards=1, retention_h=48, batch=200),
-    alarms=Alarms(
-        email="alerts-staging@example.com",
-        error_share=0.05,
-        fallback_share=0.30,
-        latency_p99_ms=5_000,
-        confidence_min=0.4,
-        cost_usd_per_hour=10.0,
-    ),
-    budget_usd_per_month=1_500,
 )
 
 PROD: Final = Environment(
@@ -238,25 +216,38 @@ PROD: Final = Environment(
         quota_per_day=20_000_000,
         address_requests_per_5_min=20_000,
     ),
-    edge=Edge(
-        gateways_min=3,
-        gateways_max=20,
-        gateway_cpu=2048,
-        gateway_memory_mb=4096,
-        nodes_min=2,
-        nodes_max=8,
-        node_type="g6.2xlarge",
+    upper=UpperStacks(
+        gateway=GatewaySize(
+            cpu=2048,
+            memory_mib=4096,
+            min_tasks=3,
+            max_tasks=20,
+            bake_min=15,
+            public=True,
+            certificate_arn="arn:aws:acm:eu-central-1:111122223333:certificate/00000000-0000-0000-0000-000000000000",
+        ),
+        gpu=GpuSize(
+            instance_type="g6.2xlarge",
+            memory_mib=28_000,
+            max_nodes=8,
+            models=(replace(_LLAMA_8B, nodes=2),),
+        ),
+        stream=StreamSize(shards=None, retention_hours=168, batch=500),
+        alarms=AlarmLimits(
+            email="alerts@example.com",
+            error_share=0.01,
+            fallback_share=0.15,
+            latency_p99_ms=3_000,
+            confidence_min=0.5,
+            cost_usd_per_hour=200.0,
+        ),
+        audit=AuditSize(trail_days=2_555, data_events=True, guardduty=True),
+        spending=SpendingLimits(monthly_usd=25_000, anomaly_usd=500),
+        delivery=Delivery(
+            connection_arn="arn:aws:codeconnections:eu-central-1:111122223333:connection/00000000-0000-0000-0000-000000000000",
+            repository="example/tierwise",
+        ),
     ),
-    stream=Stream(shards=4, retention_h=168, batch=500),
-    alarms=Alarms(
-        email="alerts@example.com",
-        error_share=0.01,
-        fallback_share=0.15,
-        latency_p99_ms=3_000,
-        confidence_min=0.5,
-        cost_usd_per_hour=200.0,
-    ),
-    budget_usd_per_month=25_000,
 )
 
 ENVIRONMENTS: Final = {environment.name: environment for environment in (DEV, STAGING, PROD)}

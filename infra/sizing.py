@@ -131,7 +131,8 @@ class AlarmLimits:
     """Above these an alarm goes off. Shares are of all requests in five minutes."""
 
     error_share: float = 0.05
-    p99_ms: float = 10_000
+    latency_p99_ms: float = 10_000
+    confidence_min: float = 0.3
     fallback_share: float = 0.2
     cost_usd_per_hour: float = 20.0
     security_denials_per_5min: int = 500
