@@ -8,4 +8,4 @@
 import os
 
 # Before the first import of the CDK: its runtime prints a page about the age of Node on every start.
-os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "1")
+os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")

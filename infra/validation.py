@@ -19,7 +19,7 @@ def validate(app: App) -> None:
     """Put every judge on the application."""
     ours = ValidationRuleSource(name="tierwise", content=RULES.read_text())
     Validations.of(app).add_plugins(
-        AwsSolutionsChecks(), CloudFormationValidatePlugin(guard_rules=[ours], include_default_rules=True)
+        AwsSolutionsChecks(app), CloudFormationValidatePlugin(guard_rules=[ours], include_default_rules=True)
     )
 
 
