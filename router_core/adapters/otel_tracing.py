@@ -14,6 +14,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.propagators.aws import AwsXRayPropagator
+from opentelemetry.propagators.aws.aws_xray_propagator import TRACE_HEADER_KEY
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.sdk.extension.aws.trace import AwsXRayIdGenerator
 from opentelemetry.sdk.resources import Resource
@@ -28,6 +29,7 @@ from router_core.tracing import Attribute, Kind
 # The last one to find its header wins: a trace that began at API Gateway has both, and X-Ray's is the nearer.
 _HEADERS: Final = CompositePropagator([TraceContextTextMapPropagator(), AwsXRayPropagator()])
 _KINDS: Final = {"internal": trace.SpanKind.INTERNAL, "client": trace.SpanKind.CLIENT}
+_X_RAY: Final = "x-amzn-trace-id"
 _CLOSE_MS: Final = 3000
 _EXPORT_S: Final = 5.0
 
@@ -87,7 +89,9 @@ class OtelTracing:
 
     def begin(self, name: str, headers: Mapping[str, str]) -> OtelSpan:
         """See `Tracing.begin`. Headers that make no sense begin a trace of our own."""
-        context = _HEADERS.extract(headers, Context())
+        # X-Ray's propagator knows its header in one spelling only.
+        carrier = {TRACE_HEADER_KEY if name == _X_RAY else name: value for name, value in headers.items()}
+        context = _HEADERS.extract(carrier, Context())
         return OtelSpan(self._tracer, self._tracer.start_span(name, context, trace.SpanKind.SERVER))
 
     async def close(self) -> None:

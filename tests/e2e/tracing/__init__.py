@@ -1,0 +1,1 @@
+"""A gateway that traces, and a collector that looks at what arrives."""
