@@ -17,6 +17,7 @@ from router_core.execution import Attempt, DeviceOutcome, Usage
 from router_core.inference import EmbedRequest, InferenceRequest, InferenceResponse, Params, StreamEvent
 from router_core.monitoring import MonitorSnapshot
 from router_core.policy.document import Policy
+from router_core.policy.rollout import Rollout
 from router_core.ports import Clock, Embedder, EventSink, HealthProbe, Model, PolicySource, ResponseStore
 from router_core.record import dataclass
 from router_core.resources import TargetSpec
@@ -42,9 +43,8 @@ class Router:
     """The assembled agents behind the verbs a host calls."""
 
     def __init__(self, specs: tuple[TargetSpec, ...], ports: Ports) -> None:
-        policy = ports.policy.current()
         self._ports = ports
-        self._resource = ResourceAgent(specs, policy, ports.clock)
+        self._resource = ResourceAgent(specs, ports.policy.rollout(), ports.clock)
         self._monitor = MonitorAgent(specs, ports.events, ports.clock)
         executor = Executor(ports.models, ports.embedders, self._resource, ports.clock, random.random)
         self._pipeline = Pipeline(
@@ -121,8 +121,12 @@ class Router:
         self._resource.drain(target, draining)
 
     def policy(self) -> Policy:
-        """The policy in force."""
-        return self._resource.table.policy
+        """The policy in force; while a canary runs, the stable one."""
+        return self._resource.rollout.stable
+
+    def rollout(self) -> Rollout:
+        """The policies in force, and the share of sessions that the canary serves."""
+        return self._resource.rollout
 
     def snapshot(self) -> MonitorSnapshot:
         """All figures of this process."""
@@ -131,6 +135,7 @@ class Router:
             up={view.name: view.health == "up" for view in views},
             inflight={view.name: view.inflight for view in views},
             dropped=getattr(self._ports.events, "dropped", 0),
+            policy_refused=self._ports.policy.refused,
         )
 
     async def start(self) -> None:
@@ -161,7 +166,7 @@ class Router:
             self._refresh()
 
     def _refresh(self) -> None:
-        self._resource.refresh(self._ports.policy.current(), self._monitor.estimates())
+        self._resource.refresh(self._ports.policy.rollout(), self._monitor.estimates())
 
 
 def assemble(specs: tuple[TargetSpec, ...], ports: Ports) -> Router:

@@ -122,8 +122,10 @@ class MonitorAgent:
             figures.rested(now)
         return {name: figures.estimates for name, figures in self._figures.items()}
 
-    def snapshot(self, up: Mapping[str, bool], inflight: Mapping[str, int], dropped: int) -> MonitorSnapshot:
-        """All figures so far."""
+    def snapshot(
+        self, up: Mapping[str, bool], inflight: Mapping[str, int], *, dropped: int, policy_refused: int
+    ) -> MonitorSnapshot:
+        """All figures so far, with what others counted: events `dropped`, changes of the policy refused."""
         now = self._clock.monotonic_s()
         return MonitorSnapshot(
             requests=dict(self._requests),
@@ -136,6 +138,7 @@ class MonitorAgent:
             overhead=self._overhead.histogram(),
             ttft={name: buckets.histogram() for name, buckets in self._ttft.items()},
             events_dropped=dropped,
+            policy_refused=policy_refused,
             targets=tuple(self._numbers(name, up, inflight, now) for name in sorted(self._specs)),
         )
 

@@ -13,6 +13,7 @@ from typing import Final
 from router_core.errors import NotFoundError, TargetError, ThrottledError
 from router_core.learning.estimates import Estimates
 from router_core.policy.document import Policy
+from router_core.policy.rollout import Rollout
 from router_core.ports import Clock, Reading
 from router_core.record import dataclass
 from router_core.reliability import breaker
@@ -80,19 +81,25 @@ _SHOWN: Final = frozenset(f.name for f in fields(TargetState)) & frozenset(f.nam
 
 
 class ResourceAgent:
-    """Keeps the snapshot. Counting in-flight requests is the only thing it does on the request path."""
+    """Keeps the snapshot, compiled once per policy in force: `table` for the stable one, `canary` while there is one.
+    Counting in-flight requests is the only thing it does on the request path. What belongs to a target and not to a
+    request, such as its breaker, follows the stable policy."""
 
-    def __init__(self, specs: tuple[TargetSpec, ...], policy: Policy, clock: Clock) -> None:
+    def __init__(self, specs: tuple[TargetSpec, ...], rollout: Rollout, clock: Clock) -> None:
         self._specs = specs
         self._clock = clock
         self._watches = {spec.name: _Watch() for spec in specs}
         self._estimates: Mapping[str, Estimates] = {}
         self._inflight: dict[int, int] = {}
-        self.table = self._compiled(policy)
+        self.rollout = rollout
+        self.table, self.canary = self._compiled(self._observed())
 
-    def view(self) -> tuple[TargetTable, InFlight]:
-        """The snapshot, and how many requests each target is serving for us at this moment."""
-        return self.table, tuple(self._inflight.items())
+    def view(self, policy: Policy | None = None) -> tuple[TargetTable, InFlight]:
+        """The snapshot under `policy`, under the stable one where that is not in force (any more); and how many requests
+        each target is serving for us at this moment."""
+        canary = self.canary
+        table = canary if canary is not None and canary.policy is policy else self.table
+        return table, tuple(self._inflight.items())
 
     def enter(self, target: str) -> None:
         """A request starts on `target`."""
@@ -114,7 +121,7 @@ class ResourceAgent:
         watch = self._watches[target]
         if watch.breaker.opened_s is None:
             return True
-        after = breaker.admit(watch.breaker, self.table.policy.breaker, self._clock.monotonic_s())
+        after = breaker.admit(watch.breaker, self.rollout.stable.breaker, self._clock.monotonic_s())
         if after is not None:
             watch.breaker = after
         return after is not None
@@ -134,12 +141,12 @@ class ResourceAgent:
         if watch is None:
             raise NotFoundError(f"no target is called {target}")
         watch.draining = draining
-        self._swap(self.table.policy)
+        self._swap(self.rollout)
 
-    def refresh(self, policy: Policy, estimates: Mapping[str, Estimates]) -> None:
+    def refresh(self, rollout: Rollout, estimates: Mapping[str, Estimates]) -> None:
         """Fold what was learned into a new snapshot; called on a timer, off the request path."""
         self._estimates = estimates
-        self._swap(policy)
+        self._swap(rollout)
 
     def specs(self) -> tuple[TargetSpec, ...]:
         """All targets as configured."""
@@ -167,7 +174,7 @@ class ResourceAgent:
     def _observe(self, target: str, outcome: str, error: TargetError | None) -> None:
         """What came of one attempt. Only retryable errors speak against the target's health."""
         watch, now = self._watches[target], self._clock.monotonic_s()
-        rules = self.table.policy.breaker
+        rules = self.rollout.stable.breaker
         before = breaker.phase(watch.breaker, rules, now)
         if outcome == "cancelled":
             watch.breaker = breaker.abandoned(watch.breaker)
@@ -176,29 +183,36 @@ class ResourceAgent:
             watch.proven_at = now
         elif isinstance(error, ThrottledError):
             watch.throttled_until = now + (error.retry_after_s or THROTTLE_S)
-            self._swap(self.table.policy)
+            self._swap(self.rollout)
         else:
             watch.breaker = breaker.failure(watch.breaker, rules, now)
         if before != breaker.phase(watch.breaker, rules, now):
-            self._swap(self.table.policy)
+            self._swap(self.rollout)
 
     def _detail(self, name: str) -> str:
         reading = self._watches[name].reading
         return reading.detail if reading is not None else ""
 
-    def _swap(self, policy: Policy) -> None:
-        fresh = ResourceState.of(self._observed(policy))
-        if fresh.sha256 != self.table.state.sha256 or policy is not self.table.policy:
-            self.table = compile_table(fresh, policy)
+    def _swap(self, rollout: Rollout) -> None:
+        changed, self.rollout = rollout is not self.rollout, rollout
+        fresh = self._observed()
+        if changed or fresh.sha256 != self.table.state.sha256:
+            self.table, self.canary = self._compiled(fresh)
 
-    def _compiled(self, policy: Policy) -> TargetTable:
-        return compile_table(ResourceState.of(self._observed(policy)), policy)
+    def _compiled(self, state: ResourceState) -> tuple[TargetTable, TargetTable | None]:
+        canary = self.rollout.canary
+        return (
+            compile_table(state, self.rollout.stable),
+            compile_table(state, canary) if canary is not None else None,
+        )
 
-    def _observed(self, policy: Policy) -> tuple[Target, ...]:
-        now = self._clock.monotonic_s()
-        return tuple(
-            Target(spec=spec, state=self._state(spec, self._watches[spec.name], policy, now))
-            for spec in self._specs
+    def _observed(self) -> ResourceState:
+        now, policy = self._clock.monotonic_s(), self.rollout.stable
+        return ResourceState.of(
+            tuple(
+                Target(spec=spec, state=self._state(spec, self._watches[spec.name], policy, now))
+                for spec in self._specs
+            )
         )
 
     def _state(self, spec: TargetSpec, watch: _Watch, policy: Policy, now: float) -> TargetState:

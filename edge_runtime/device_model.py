@@ -24,19 +24,17 @@ DIMENSIONS = 384
 
 
 class OnnxDeviceModel:
-    """`Model` and `Embedder`. `threshold` gives the confidence below which an answer is refused, never below the
-    one the model was calibrated for; `count` counts tokens of a text (an estimate when not given)."""
+    """`Model` and `Embedder`. An answer is refused below the call's `min_confidence`, and always below the confidence
+    the model was calibrated for; `count` counts tokens of a text (an estimate when not given)."""
 
     def __init__(
         self,
         engine: OnnxIntentEngine,
         owner: OwnerThread,
         *,
-        threshold: Callable[[], float] = lambda: 0.0,
         count: Callable[[str], int] | None = None,
     ) -> None:
         self._engine, self._owner = engine, owner
-        self._threshold = threshold
         self._count = count or estimate_tokens
         self._estimated = count is None
 
@@ -44,7 +42,9 @@ class OnnxDeviceModel:
         """Commands as structure and as compact JSON text. Raises `RefusedError` when unsure or asked for anything
         else, `ThrottledError`, `TimeoutTargetError`, `UnavailableError`."""
         _refuse_what_is_not_a_command(call)
-        parse, text, tokens = await self._run(call.timeout_s, self._parse, last_user_text(call.messages))
+        parse, text, tokens = await self._run(
+            call.timeout_s, self._parse, last_user_text(call.messages), call.min_confidence
+        )
         if not parse.known:
             raise RefusedError(f"the device model is not sure enough: {parse.reason}")
         return ModelAnswer(
@@ -69,8 +69,8 @@ class OnnxDeviceModel:
             vectors=vectors, usage=Usage(prompt_tokens=tokens, completion_tokens=0, estimated=self._estimated)
         )
 
-    def _parse(self, text: str) -> tuple[Parse, str, int]:
-        parse = self._engine.parse(text, threshold=max(self._threshold(), self._engine.threshold))
+    def _parse(self, text: str, min_confidence: float) -> tuple[Parse, str, int]:
+        parse = self._engine.parse(text, threshold=max(min_confidence, self._engine.threshold))
         answer = json.dumps(parse.as_json(), separators=(",", ":"), ensure_ascii=False)
         return parse, answer, self._count(answer) if parse.known else 0
 

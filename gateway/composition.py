@@ -74,7 +74,7 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
     """Build, look at every target once, and start watching. Raises `ConfigurationError`."""
     settings, clock = made.settings, SystemClock()
     policy = FilePolicySource(settings.policy.file)
-    adapters = build_adapters(made, lambda: policy.current().thresholds.device_confidence)
+    adapters = build_adapters(made)
     events = EventLog(
         settings.events.dir,
         worker=f"{worker}-{os.getpid()}",

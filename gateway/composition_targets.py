@@ -37,23 +37,22 @@ class Adapters:
     devices: dict[Path, tuple[OnnxDeviceModel, OwnerThread]] = field(default_factory=dict)
 
 
-def build_adapters(made: Plan, threshold: Callable[[], float]) -> Adapters:
-    """Adapters of all targets. `threshold` is the policy's confidence for device models.
-    Raises `ConfigurationError` naming the target."""
+def build_adapters(made: Plan) -> Adapters:
+    """Adapters of all targets. Raises `ConfigurationError` naming the target."""
     built = Adapters()
     builders = {"onnx": _onnx, "openai": _openai, "bedrock": _bedrock}
     for target in made.targets:
-        builders[target.spec.kind](target, made, built, threshold)
+        builders[target.spec.kind](target, made, built)
     return built
 
 
-def _onnx(target: PlannedTarget, made: Plan, built: Adapters, threshold: Callable[[], float]) -> None:
+def _onnx(target: PlannedTarget, made: Plan, built: Adapters) -> None:
     from edge_runtime.device_model import DeviceProbe
     from edge_runtime.store import SHIPPED
 
     folder = (target.settings.path or SHIPPED / target.settings.model).resolve()
     if folder not in built.devices:
-        built.devices[folder] = _load_device(target, folder, made, threshold)
+        built.devices[folder] = _load_device(target, folder, made)
         owner = built.devices[folder][1]
         built.closers.append(lambda: _close_owner(owner))
     model, owner = built.devices[folder]
@@ -62,9 +61,7 @@ def _onnx(target: PlannedTarget, made: Plan, built: Adapters, threshold: Callabl
     built.probes[target.spec.name] = DeviceProbe(owner)
 
 
-def _load_device(
-    target: PlannedTarget, folder: Path, made: Plan, threshold: Callable[[], float]
-) -> tuple[OnnxDeviceModel, OwnerThread]:
+def _load_device(target: PlannedTarget, folder: Path, made: Plan) -> tuple[OnnxDeviceModel, OwnerThread]:
     """One engine and one thread per model folder, however many targets use it."""
     from edge_runtime.device_model import OnnxDeviceModel
     from edge_runtime.engines.model_folder import TOKENIZER, ModelFolderError
@@ -86,7 +83,6 @@ def _load_device(
     model = OnnxDeviceModel(
         engine,
         owner,
-        threshold=threshold,
         count=lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids),
     )
     return model, owner
@@ -96,7 +92,7 @@ async def _close_owner(owner: OwnerThread) -> None:
     owner.close()
 
 
-def _openai(target: PlannedTarget, made: Plan, built: Adapters, threshold: Callable[[], float]) -> None:
+def _openai(target: PlannedTarget, made: Plan, built: Adapters) -> None:
     from router_core.adapters.http_pool import HttpPool
     from router_core.adapters.openai_http import OpenAIModel
     from router_core.adapters.vllm_probe import VllmProbe
@@ -116,7 +112,7 @@ def _connections(target: PlannedTarget) -> int:
     return max(512, 2 * target.spec.max_concurrency)
 
 
-def _bedrock(target: PlannedTarget, made: Plan, built: Adapters, threshold: Callable[[], float]) -> None:
+def _bedrock(target: PlannedTarget, made: Plan, built: Adapters) -> None:
     from router_core.adapters.bedrock import BedrockEmbedder, BedrockModel, bedrock_url
     from router_core.adapters.http_pool import HttpPool
 

@@ -34,9 +34,10 @@ if TYPE_CHECKING:  # the tree must import nothing at run time
 
 
 class TierwiseError(Exception):
-    """Base of everything below."""
+    """Base of everything below. `policy` is the label of the policy that decided, where one had decided."""
 
     retryable: ClassVar[bool] = False
+    policy: str | None = None
 
 
 class RequestError(TierwiseError):

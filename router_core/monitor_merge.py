@@ -34,6 +34,7 @@ def merge(snapshots: Iterable[MonitorSnapshot]) -> MonitorSnapshot:
         overhead=_summed([part.overhead for part in parts]),
         ttft={target: _summed(histograms) for target, histograms in ttft.items()},
         events_dropped=sum(part.events_dropped for part in parts),
+        policy_refused=sum(part.policy_refused for part in parts),
         targets=_targets(parts),
     )
 
@@ -57,6 +58,7 @@ def from_record(record: Mapping[str, Any]) -> MonitorSnapshot:
             overhead=_histogram(record["overhead"]),
             ttft={str(key): _histogram(value) for key, value in record["ttft"].items()},
             events_dropped=int(record["events_dropped"]),
+            policy_refused=int(record["policy_refused"]),
             targets=tuple(TargetNumbers(**target) for target in record.get("targets", ())),
         )
     except (KeyError, TypeError, AttributeError, OverflowError, ValueError) as error:

@@ -51,6 +51,7 @@ class MonitorSnapshot:
     overhead: Histogram
     ttft: dict[str, Histogram]
     events_dropped: int
+    policy_refused: int
     targets: tuple[TargetNumbers, ...]
 
     def as_record(self) -> dict[str, Any]:
@@ -66,4 +67,5 @@ class MonitorSnapshot:
             "overhead": [list(self.overhead.counts), self.overhead.total_s],
             "ttft": {k: [list(h.counts), h.total_s] for k, h in self.ttft.items()},
             "events_dropped": self.events_dropped,
+            "policy_refused": self.policy_refused,
         }

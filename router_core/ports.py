@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from router_core.execution import Chunk, EmbeddingAnswer, ModelAnswer
 from router_core.inference import Message, Params
-from router_core.policy.document import Policy
+from router_core.policy.rollout import Rollout
 from router_core.record import dataclass
 
 
@@ -19,7 +19,8 @@ from router_core.record import dataclass
 class ModelCall:
     """One call of one target. `timeout_s` bounds the whole call, or for a stream the time to the first chunk;
     `idle_s` bounds the gap between two chunks. `continuation` is text already accepted by the client that the
-    answer must go on from (the answer holds only what follows it)."""
+    answer must go on from (the answer holds only what follows it). A target that knows how sure it is refuses below
+    `min_confidence`."""
 
     request_id: str
     model: str
@@ -30,6 +31,7 @@ class ModelCall:
     idle_s: float = 30.0
     continuation: str | None = None
     user: str | None = None
+    min_confidence: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +98,13 @@ class EventSink(Protocol):
 
 
 class PolicySource(Protocol):
-    """Gives the policy in force; swapped whole when the source changes."""
+    """Gives the policies in force, without waiting; swapped whole when the source changes. `refused` counts the changes
+    that could not be taken over, so that the last good policy stayed."""
 
-    def current(self) -> Policy: ...
+    @property
+    def refused(self) -> int: ...
+
+    def rollout(self) -> Rollout: ...
 
 
 class RateLimiter(Protocol):
@@ -151,3 +157,12 @@ class Ledger(Protocol):
 
     async def spent(self, account: str, period: str) -> int:
         """Reserved and used together."""
+
+
+class BlobStore(Protocol):
+    """Bytes by their own SHA-256, for a while: what is too large to travel inside a workflow's state. May hold callers'
+    content, so it is encrypted and never logged. Raises `StoreError`; `get` also for what is not there or was changed."""
+
+    async def put(self, data: bytes) -> str: ...
+
+    async def get(self, sha256: str) -> bytes: ...

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from router_core.execution import Choice, Chunk, EmbeddingAnswer, ModelAnswer, Usage
-from router_core.policy.document import Policy
+from router_core.policy.rollout import Rollout
 from router_core.ports import EmbedCall, ModelCall, Reading
 
 
@@ -130,7 +130,10 @@ class FakeResponses:
 
 @dataclass
 class FixedPolicy:
-    policy: Policy
+    """Gives what it was given; a test changes `given` to roll another policy out."""
 
-    def current(self) -> Policy:
-        return self.policy
+    given: Rollout
+    refused: int = 0
+
+    def rollout(self) -> Rollout:
+        return self.given

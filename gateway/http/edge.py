@@ -175,7 +175,8 @@ class Gateway:
 
     def _known_headers(self, error: Exception) -> answers.Headers:
         """What is known of the decision when an answer failed."""
-        known = [(b"x-tierwise-policy", answers.header_value(self._policy_label()))]
+        label = error.policy if isinstance(error, TierwiseError) and error.policy else self._policy_label()
+        known = [(b"x-tierwise-policy", answers.header_value(label))]
         if isinstance(error, (AllTargetsFailedError, DeadlineError)) and error.attempts:
             target = error.attempts[-1].target
             known.append((b"x-tierwise-target", answers.header_value(target)))

@@ -10,6 +10,7 @@ from typing import Final
 from router_core.errors import ConfigurationError
 from router_core.policy.document import Policy
 from router_core.policy.parse import MAX_BYTES, from_document, parse
+from router_core.policy.rollout import Rollout
 
 MAX_FILE_BYTES: Final = 16 * MAX_BYTES
 """A file may be indented and commented on by whitespace; the parser bounds the minified document."""
@@ -32,19 +33,20 @@ def read_policy(file: Path | None) -> Policy:
 
 @dataclass(slots=True)
 class FilePolicySource:
-    """Holds the policy in force. Reading the file happens in `refresh`, never on a request's path."""
+    """`PolicySource` of one file, which has no canary. Reading it happens in `refresh`, never on a request's path."""
 
     file: Path | None
-    _policy: Policy = field(init=False)
+    refused: int = field(init=False, default=0)
+    _rollout: Rollout = field(init=False)
     _stamp: tuple[int, int] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self._stamp = self._stamp_of_file()
-        self._policy = read_policy(self.file)
+        self._rollout = Rollout(stable=read_policy(self.file))
 
-    def current(self) -> Policy:
+    def rollout(self) -> Rollout:
         """The policy in force."""
-        return self._policy
+        return self._rollout
 
     def refresh(self) -> bool:
         """Take over a changed file; True when the policy is another one now. A bad file leaves the old policy
@@ -56,11 +58,15 @@ class FilePolicySource:
         try:
             fresh = read_policy(self.file)
         except ConfigurationError as error:
-            _log.error("the changed policy is refused, %s stays in force: %s", self._policy.label, error)
+            self.refused += 1
+            _log.error(
+                "the changed policy is refused, %s stays in force: %s", self._rollout.stable.label, error
+            )
             return False
-        changed = fresh.sha256 != self._policy.sha256
-        self._policy = fresh
-        return changed
+        if fresh.sha256 == self._rollout.stable.sha256:
+            return False
+        self._rollout = Rollout(stable=fresh)
+        return True
 
     def _stamp_of_file(self) -> tuple[int, int] | None:
         try:

@@ -67,6 +67,12 @@ def _request_families(seen: MonitorSnapshot) -> Iterator[Metric]:
     cache = {(result,): count for result, count in seen.cache.items()}
     yield _counter("cache", "Cache lookups by result: hit, miss, bypass.", ("result",), cache)
     yield _counter("events_dropped", "Event records that were not written.", (), {(): seen.events_dropped})
+    yield _counter(
+        "policy_refused",
+        "Changes of the policy that were refused; the last good one stayed.",
+        (),
+        {(): seen.policy_refused},
+    )
 
 
 def _target_families(seen: MonitorSnapshot) -> Iterator[Metric]:

@@ -28,7 +28,9 @@ def decide(context: RequestContext, table: TargetTable, inflight: InFlight = ())
     weighed = weigh(context, table, inflight)
     allowed, reasons = permitted(context, table, weighed)
     if not allowed:
-        raise _no_target(context, table, reasons)
+        error = _no_target(context, table, reasons)
+        error.policy = table.policy.label
+        raise error
     return _decision(context, table, pick(context, table, weighed.scores, allowed), weighed, reasons)
 
 

@@ -9,6 +9,7 @@ from agents.assembly import Ports, Router, assemble
 from router_core.inference import Caller, InferenceRequest
 from router_core.policy.document import Policy
 from router_core.policy.parse import from_document
+from router_core.policy.rollout import Rollout
 from router_core.resources import TargetSpec
 from tests.fakes import (
     FakeClock,
@@ -82,7 +83,7 @@ class House:
                 probes={},
                 responses=self.responses,
                 events=self.events,
-                policy=FixedPolicy(self.policy),
+                policy=FixedPolicy(Rollout(stable=self.policy)),
                 clock=self.clock,
             ),
         )

@@ -73,10 +73,9 @@ async def test_what_is_no_known_command_is_refused_and_not_guessed(model: OnnxDe
         await model.generate(call(text))
 
 
-async def test_a_threshold_above_the_models_own_is_kept(engine: OnnxIntentEngine, owner: OwnerThread) -> None:
-    model = OnnxDeviceModel(engine, owner, threshold=lambda: 1.0)
+async def test_a_confidence_above_the_models_own_is_kept(model: OnnxDeviceModel) -> None:
     with pytest.raises(RefusedError, match=r"below 1\.00"):
-        await model.generate(call("set a timer for 5 minutes"))
+        await model.generate(call("set a timer for 5 minutes", min_confidence=1.0))
 
 
 @pytest.mark.parametrize(

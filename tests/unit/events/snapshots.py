@@ -49,5 +49,6 @@ def snapshot(*, times: int = 1, targets: tuple[TargetNumbers, ...] = ()) -> Moni
         overhead=histogram(*[2] * times),
         ttft={"mec/a": histogram(*[5] * times)},
         events_dropped=7 * times,
+        policy_refused=3 * times,
         targets=targets,
     )

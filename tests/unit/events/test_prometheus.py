@@ -38,6 +38,7 @@ def shown(*, times: int = 1) -> Samples:
         ("tierwise_tokens_total", {"target": "mec/a", "kind": "completion"}, 20.0),
         ("tierwise_cache_total", {"result": "hit"}, 1.0),
         ("tierwise_events_dropped_total", {}, 7.0),
+        ("tierwise_policy_refused_total", {}, 3.0),
         ("tierwise_target_up", {"tier": "mec", "target": "mec/a"}, 1.0),
         ("tierwise_target_up", {"tier": "mec", "target": "mec/b"}, 0.0),
         ("tierwise_target_inflight", {"tier": "mec", "target": "mec/a"}, 2.0),

@@ -18,7 +18,7 @@ def write(file: Path, text: str, age_s: int) -> None:
 
 
 def test_no_file_is_the_packaged_default_with_its_hash() -> None:
-    policy = FilePolicySource(None).current()
+    policy = FilePolicySource(None).rollout().stable
     assert policy.label == "default@1"
     assert len(policy.sha256) == 64
 
@@ -27,11 +27,11 @@ def test_a_changed_file_is_taken_over_and_an_unchanged_one_is_not_read_again(tmp
     file = tmp_path / "policy.json"
     write(file, '{"version": 2}', 0)
     source = FilePolicySource(file)
-    assert source.current().label == "default@2"
+    assert source.rollout().stable.label == "default@2"
     assert source.refresh() is False
     write(file, '{"version": 3}', 1)
     assert source.refresh() is True
-    assert source.current().label == "default@3"
+    assert source.rollout().stable.label == "default@3"
 
 
 @pytest.mark.parametrize("text", ['{"versoin": 3}', "{", '{"limits": {"attempts": 0}}'])
@@ -43,7 +43,7 @@ def test_a_bad_change_leaves_the_old_policy_in_force_and_is_logged(
     source = FilePolicySource(file)
     write(file, text, 1)
     assert source.refresh() is False
-    assert source.current().version == 2
+    assert source.rollout().stable.version == 2
     assert "default@2 stays in force" in caplog.text
 
 
@@ -53,7 +53,7 @@ def test_a_file_that_goes_away_leaves_its_policy_in_force(tmp_path: Path) -> Non
     source = FilePolicySource(file)
     file.unlink()
     assert source.refresh() is False
-    assert source.current().version == 2
+    assert source.rollout().stable.version == 2
 
 
 def test_at_start_a_bad_file_is_an_error_that_names_it(tmp_path: Path) -> None:
