@@ -129,16 +129,53 @@ class Step:
     timeout_s: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """Where a walk over the targets stands, so that another machine can go on: the targets that wait for their first
+    turn, those that come round again with their failures, how often each was asked, and how many attempts are left."""
+
+    order: tuple[str, ...]
+    again: tuple[tuple[str, TargetError], ...]
+    counts: Mapping[str, int]
+    left: int
+    last: TargetError
+
+
+def untried(job: Job) -> Tried:
+    """The beginning of the walk."""
+    return Tried(
+        order=(job.decision.target, *job.decision.fallbacks),
+        again=(),
+        counts={},
+        left=job.policy.limits.attempts,
+        last=ThrottledError("every permitted target is recovering from failures"),
+    )
+
+
 class Tries:
     """Walks the decision's own list: each target once in order, then again those whose failure may pass."""
 
-    def __init__(self, job: Job, now: Callable[[], float], uniform: Callable[[], float]) -> None:
+    def __init__(
+        self, job: Job, tried: Tried, now: Callable[[], float], uniform: Callable[[], float]
+    ) -> None:
         self._job, self._now, self._uniform = job, now, uniform
-        self._order = deque((job.decision.target, *job.decision.fallbacks))
-        self._again: deque[tuple[str, TargetError]] = deque()
-        self._counts: dict[str, int] = {}
-        self._left = job.policy.limits.attempts
-        self._last: TargetError = ThrottledError("every permitted target is recovering from failures")
+        self._order, self._again = deque(tried.order), deque(tried.again)
+        self._counts, self._left, self._last = dict(tried.counts), tried.left, tried.last
+
+    @property
+    def tried(self) -> Tried:
+        return Tried(
+            order=tuple(self._order),
+            again=tuple(self._again),
+            counts=dict(self._counts),
+            left=self._left,
+            last=self._last,
+        )
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left, whatever the time."""
+        return not (self._left and (self._order or self._again))
 
     def failed(self, target: str, error: TargetError) -> None:
         """Note a failure; a retryable one comes round again while the policy allows."""

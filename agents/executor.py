@@ -14,7 +14,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Final, Protocol
 
-from agents.attempts import Job, Step, Tries
+from agents.attempts import Job, Step, Tried, Tries, untried
 from agents.progress import Progress, StreamAttempt
 from agents.streaming import Accepted
 from router_core.errors import TargetError, UnavailableError
@@ -36,7 +36,7 @@ class Watcher(Protocol):
     def leave(self, target: str, outcome: str, error: TargetError | None) -> None: ...
 
 
-Work = Callable[[Step], Awaitable[tuple[Output, Usage]]]
+Work = Callable[[Job, Step], Awaitable[tuple[Output, Usage]]]
 
 
 class Executor:
@@ -54,37 +54,46 @@ class Executor:
         self._now = clock.monotonic_s
 
     async def run(self, job: Job) -> Execution:
-        """The whole answer. Raises `AllTargetsFailedError` or `DeadlineError`, both with the attempts."""
+        """The whole answer: text, or for `task: embed` vectors of the messages, one each, in order. Raises
+        `AllTargetsFailedError` or `DeadlineError`, both with the attempts."""
+        tries = self.tries(job)
+        while (execution := await self.leg(job, tries)) is None:
+            pass
+        return execution
 
-        async def generate(step: Step) -> tuple[Output, Usage]:
-            answer = await self._models[step.spec.name].generate(_call(job, step))
-            return Output(choices=answer.choices, json=answer.json), answer.usage
+    def tries(self, job: Job, tried: Tried | None = None) -> Tries:
+        """The walk over the decision's targets, from the beginning or from where another machine left it."""
+        return Tries(job, tried or untried(job), self._now, self._uniform)
 
-        return await self._run(job, generate)
+    async def leg(self, job: Job, tries: Tries) -> Execution | None:
+        """One attempt at the next target. None when it failed and another may follow; raises as `run` does when
+        nothing is left."""
+        step = tries.next(self._admitted)
+        if step is None:
+            raise tries.failure()
+        if step.wait_s:
+            await asyncio.sleep(step.wait_s)
+        result = await self._attempt(
+            job, step, self._embed if job.context.task == "embed" else self._generate
+        )
+        if not isinstance(result, TargetError):
+            return job.execution(step.spec, *result, now=self._now())
+        tries.failed(step.spec.name, result)
+        if tries.over and tries.next() is None:
+            raise tries.failure()
+        return None
 
-    async def embed(self, job: Job) -> Execution:
-        """Vectors of the request's messages, one each, in order; errors as in `run`."""
+    async def _generate(self, job: Job, step: Step) -> tuple[Output, Usage]:
+        answer = await self._models[step.spec.name].generate(_call(job, step))
+        return Output(choices=answer.choices, json=answer.json), answer.usage
 
-        async def embed(step: Step) -> tuple[Output, Usage]:
-            answer = await self._embedders[step.spec.name].embed(_embed_call(job, step))
-            return Output(choices=(), vectors=answer.vectors), answer.usage
-
-        return await self._run(job, embed)
-
-    async def _run(self, job: Job, work: Work) -> Execution:
-        tries = Tries(job, self._now, self._uniform)
-        while (step := tries.next(self._admitted)) is not None:
-            if step.wait_s:
-                await asyncio.sleep(step.wait_s)
-            result = await self._attempt(job, step, work)
-            if not isinstance(result, TargetError):
-                return job.execution(step.spec, *result, now=self._now())
-            tries.failed(step.spec.name, result)
-        raise tries.failure()
+    async def _embed(self, job: Job, step: Step) -> tuple[Output, Usage]:
+        answer = await self._embedders[step.spec.name].embed(_embed_call(job, step))
+        return Output(choices=(), vectors=answer.vectors), answer.usage
 
     async def stream(self, job: Job) -> AsyncGenerator[Opened | Chunk | Handoff | Execution, None]:
         """Opened, chunks and hand-offs, then the account. Raises as `run` does, before or after Opened."""
-        tries, progress = Tries(job, self._now, self._uniform), Progress(job)
+        tries, progress = self.tries(job), Progress(job)
         while (step := tries.next(lambda spec: progress.suits(spec) and self._admitted(spec))) is not None:
             if step.wait_s:
                 await asyncio.sleep(step.wait_s)
@@ -117,7 +126,7 @@ class Executor:
         self._watcher.enter(spec.name)
         outcome, usage, error = "cancelled", NO_USAGE, None
         try:
-            output, usage = await work(step)
+            output, usage = await work(job, step)
             outcome = "ok"
             return output, usage
         except Exception as caught:
@@ -160,6 +169,7 @@ def _call(job: Job, step: Step, accepted: Accepted | None = None) -> ModelCall:
         idle_s=job.policy.limits.stream_idle_ms / 1000.0,
         continuation=accepted.text if accepted is not None and begun else None,
         user=request.user,
+        min_confidence=job.policy.thresholds.device_confidence,
     )
 
 

@@ -1,7 +1,7 @@
 """The stages of `router_core.stages` as steps that may run on different machines, each from the agents of the pipeline.
 
-A stage takes one JSON payload, adds its own key and gives the payload on; nothing else travels. With `pack` and
-`unpack` of `agents.payload`, every value is either there or `{"by_reference": sha256, ...}` (see there).
+A stage takes one JSON payload, adds its own key and gives the payload on; nothing else travels. A value is
+either there or, when large, `{"by_reference": sha256, ...}` (`agents/parcel.py`).
 
     request    written by whoever starts the workflow: the validated request with the caller that authentication found
     context    {features, policy: {sha256, document}, started_s, read_s}
@@ -31,3 +31,179 @@ What the state machine does (every stage is one Task; its output replaces the wh
 - After `monitor` a Choice on `$.answer.status`: `failed` goes to a Fail state, all else succeeds.
 - The state holds what callers wrote: log without execution data, encrypt, and keep `TimeoutSeconds` from the table.
 """
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from agents.attempts import Job, Ledger
+from agents.cache import CacheAgent
+from agents.carried import (
+    Payload,
+    Snapshots,
+    TargetFailedError,
+    attempts_of,
+    carry_policy,
+    context_of,
+    inflight_of,
+    notes_of,
+    request_of,
+    told_of,
+    tried_of,
+    turn_of,
+)
+from agents.executor import Executor
+from agents.resource import ResourceAgent
+from agents.router import RouterAgent
+from agents.steps import Ending, Reading, job_of
+from agents.turn import Turn
+from router_core.errors import AllTargetsFailedError, DeadlineError, NoTargetError, TierwiseError
+from router_core.execution import Execution, Output, Usage
+from router_core.inference import InferenceResponse
+from router_core.payload import error_from_json, from_json, to_json
+from router_core.policy.rollout import place
+from router_core.ports import Clock, PolicySource
+from router_core.resources import TargetSpec
+
+
+class Stage(Protocol):
+    """Payload in, the value of the stage's own key out, JSON-ready."""
+
+    async def __call__(self, payload: Payload) -> dict[str, Any]: ...
+
+
+class ContextStage:
+    """Reads the request, under the policy of its session."""
+
+    def __init__(self, reading: Reading, policies: PolicySource, clock: Clock) -> None:
+        self._reading, self._policies, self._now = reading, policies, clock.now_s
+
+    async def __call__(self, payload: Payload) -> dict[str, Any]:
+        started, request = self._now(), request_of(payload)
+        caller = request.caller
+        fraction = place(caller.tenant, request.session_id, request.user, request.request_id)
+        policy = self._policies.rollout().policy_for(fraction)
+        context = await self._reading.read(request, policy)
+        return {
+            "features": context.features(),
+            "policy": carry_policy(policy),
+            "started_s": started,
+            "read_s": self._now(),
+        }
+
+
+class ResourceStage:
+    """Takes the snapshot. The host refreshes it before, where it is too old to count."""
+
+    def __init__(self, resource: ResourceAgent, clock: Clock) -> None:
+        self._resource, self._now = resource, clock.now_s
+
+    async def __call__(self, payload: Payload) -> dict[str, Any]:
+        table, inflight = self._resource.view(self._resource.rollout.stable)
+        return {
+            "state": table.state.as_record(),
+            "inflight": [list(pair) for pair in inflight],
+            "seen_s": self._now(),
+        }
+
+
+class RouterStage:
+    """Decides, from nothing but what the stages before saw. Raises `NoTargetError`."""
+
+    def __init__(self, snapshots: Snapshots, clock: Clock) -> None:
+        self._router, self._snapshots, self._now = RouterAgent(), snapshots, clock.now_s
+
+    async def __call__(self, payload: Payload) -> dict[str, Any]:
+        table = self._snapshots.table(payload["context"], payload["resources"])
+        decision = self._router.route(context_of(payload), table, inflight_of(payload))
+        return {**to_json(decision), "decided_s": self._now()}
+
+
+class CacheStage:
+    """Looks for an answer given before, and for a device that executes by itself."""
+
+    def __init__(self, cache: CacheAgent, snapshots: Snapshots) -> None:
+        self._cache, self._snapshots = cache, snapshots
+
+    async def __call__(self, payload: Payload) -> dict[str, Any]:
+        turn = turn_of(payload, self._snapshots)
+        if turn.on_device:
+            return {"hit": True, "cache": "bypass", "key": None, "plan": True}
+        key = self._cache.key(turn.request, turn.context, turn.decision, turn.table.policy.cache)
+        found = None if key is None else await self._cache.lookup(key)
+        if found is None:
+            return {"hit": False, "cache": "bypass" if key is None else "miss", "key": key}
+        output, usage = found
+        return {"hit": True, "cache": "hit", "key": key, "output": to_json(output), "usage": to_json(usage)}
+
+
+class ExecuteStage:
+    """One leg: one attempt at the next target. Raises `TargetFailedError` where another leg may follow,
+    `AllTargetsFailedError` or `DeadlineError` where none may."""
+
+    def __init__(self, executor: Executor, snapshots: Snapshots, clock: Clock) -> None:
+        self._executor, self._snapshots, self._now = executor, snapshots, clock.now_s
+
+    async def __call__(self, payload: Payload) -> dict[str, Any]:
+        turn, notes = turn_of(payload, self._snapshots), _notes(payload)
+        job = _job(turn, payload, notes, self._now())
+        tries = self._executor.tries(job, None if notes is None else tried_of(notes))
+        execution = await self._executor.leg(job, tries)
+        if execution is None:
+            raise TargetFailedError(notes_of(tries.tried, job.ledger.attempts, job.executing_s))
+        return to_json(execution)
+
+
+class MonitorStage:
+    """Records what came of the request and gives its response, or the error that ended it, which it raises."""
+
+    def __init__(self, ending: Ending, snapshots: Snapshots) -> None:
+        self._ending, self._snapshots = ending, snapshots
+
+    async def __call__(self, payload: Payload) -> InferenceResponse:
+        if "decision" not in payload:
+            raise self._undecided(payload)
+        turn, lookup = turn_of(payload, self._snapshots), payload.get("lookup") or {}
+        self._ending.decided(turn)
+        if "execution" in payload:
+            execution = from_json(Execution, payload["execution"])
+            return await self._ending.completed(turn, execution, lookup["key"])
+        if lookup.get("plan"):
+            return self._ending.planned(turn)
+        if lookup.get("hit"):
+            output, usage = from_json(Output, lookup["output"]), from_json(Usage, lookup["usage"])
+            return self._ending.reused(turn, output, usage)
+        raise self._unanswered(turn, payload)
+
+    def _undecided(self, payload: Payload) -> TierwiseError:
+        error = error_from_json(told_of(payload.get("caught") or {}))
+        if isinstance(error, NoTargetError):
+            self._ending.refused(request_of(payload), error)
+        return error
+
+    def _unanswered(self, turn: Turn, payload: Payload) -> TierwiseError:
+        error = error_from_json(told_of(payload.get("caught") or {}))
+        job = _job(turn, payload, None, turn.marks_s[-1])
+        if isinstance(error, AllTargetsFailedError | DeadlineError):
+            job.ledger.attempts.extend(error.attempts)
+        self._ending.failed(job, error)
+        return error
+
+
+def _notes(payload: Payload) -> Mapping[str, Any] | None:
+    """What the leg before left, None in the first."""
+    caught = payload.get("caught")
+    return None if caught is None else told_of(caught)["notes"]
+
+
+def _job(turn: Turn, payload: Payload, notes: Mapping[str, Any] | None, now: float) -> Job:
+    specs: dict[str, TargetSpec] = {target.spec.name: target.spec for target in turn.table.targets}
+    lookup = payload.get("lookup") or {}
+    return job_of(
+        turn,
+        specs,
+        now if notes is None else notes["executing_s"],
+        cache=lookup.get("cache", "bypass"),
+        ledger=None if notes is None else Ledger(attempts=attempts_of(notes)),
+    )

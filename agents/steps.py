@@ -1,0 +1,124 @@
+"""The parts of the path that are the same in one process and stage by stage: reading a request, and ending it.
+
+`agents.pipeline` calls them one after the other, `agents.stages` on machines of their own; so neither has a rule that
+the other lacks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+
+from agents.attempts import Job, Ledger, nothing_served
+from agents.cache import CacheAgent
+from agents.context import ContextAgent, History, is_long
+from agents.monitor import MonitorAgent
+from agents.turn import Turn
+from router_core.context import RequestContext
+from router_core.errors import NoTargetError
+from router_core.execution import Execution, Output, Usage
+from router_core.inference import TIERS, InferenceRequest, InferenceResponse
+from router_core.policy.document import Policy
+from router_core.ports import Clock
+from router_core.resources import TargetSpec
+
+
+class Reading:
+    """Request in, context out."""
+
+    def __init__(self, cache: CacheAgent, specs: Mapping[str, TargetSpec]) -> None:
+        self._context, self._cache = ContextAgent(), cache
+        embedders = [spec for spec in specs.values() if "embed" in spec.tasks]
+        embedders.sort(key=lambda spec: (TIERS.index(spec.tier), spec.name))
+        self._embedder = embedders[0].name if embedders else None
+
+    async def read(self, request: InferenceRequest, policy: Policy) -> RequestContext:
+        """The fast path, and for all but very long texts without a pause."""
+        if request.task == "embed":
+            request = self._one_embedder(request)
+        session, prefix = self._cache.recall(request)
+        history = History(session_target=session, prefix_target=prefix)
+        if is_long(request):
+            # All of a text is scanned, however long; on the event loop that would make everybody else wait.
+            return await asyncio.to_thread(self._context.read, request, policy, history)
+        return self._context.read(request, policy, history)
+
+    def _one_embedder(self, request: InferenceRequest) -> InferenceRequest:
+        """Vectors of two models do not mix: without a named target it is always the same one, and nothing else."""
+        preferences = request.preferences
+        target = preferences.target or self._embedder
+        return replace(request, preferences=replace(preferences, target=target, fallback=False))
+
+
+class Ending:
+    """Every way a request ends: recorded, learned from, and turned into its response."""
+
+    def __init__(
+        self, cache: CacheAgent, monitor: MonitorAgent, specs: Mapping[str, TargetSpec], clock: Clock
+    ) -> None:
+        self._cache, self._monitor, self._specs = cache, monitor, specs
+        self._now = clock.monotonic_s
+
+    def job(self, turn: Turn, cache: str = "bypass") -> Job:
+        """The decided request as the executor takes it, from now on."""
+        return job_of(turn, self._specs, self._now(), cache=cache)
+
+    def refused(self, request: InferenceRequest, error: NoTargetError) -> None:
+        """No target was left."""
+        self._monitor.refused(request.request_id, request.caller.tenant, error)
+
+    def decided(self, turn: Turn) -> None:
+        """A target was chosen."""
+        self._monitor.decided(turn.context, turn.decision, turn.table, turn.inflight, turn.decision_s)
+
+    def planned(self, turn: Turn) -> InferenceResponse:
+        """The caller's device executes it."""
+        job = self.job(turn)
+        self._monitor.finished(turn.context, nothing_served(job, self._now()), "execute_on_device", "bypass")
+        return turn.planned(self._now(), job.deadline_ms)
+
+    def reused(self, turn: Turn, output: Output, usage: Usage) -> InferenceResponse:
+        """It was answered before."""
+        self._monitor.finished(turn.context, nothing_served(self.job(turn), self._now()), "completed", "hit")
+        response = turn.cached(self._now(), output, usage)
+        self._monitor.added(response.timings.overhead_ms / 1000.0)
+        return response
+
+    async def completed(self, turn: Turn, execution: Execution, key: str | None) -> InferenceResponse:
+        """A target answered; `key` is the answer's place in the cache."""
+        if key is not None and execution.served.target == turn.decision.target and execution.handoff is None:
+            await self._cache.store(key, execution.output, execution.usage, turn.table.policy.cache)
+        cache = "bypass" if key is None else "miss"
+        self._cache.remember(turn.request, execution.served.target)
+        self._monitor.finished(turn.context, execution, "completed", cache)
+        response = turn.completed(self._now(), execution, cache)
+        self._monitor.added(response.timings.overhead_ms / 1000.0)
+        return response
+
+    def failed(self, job: Job, error: BaseException) -> None:
+        """A failed or abandoned request is recorded and billed like any other."""
+        status = "failed" if isinstance(error, Exception) else "cancelled"
+        self._monitor.finished(job.context, nothing_served(job, self._now()), status, job.cache)
+
+
+def job_of(
+    turn: Turn,
+    specs: Mapping[str, TargetSpec],
+    executing_s: float,
+    *,
+    cache: str,
+    ledger: Ledger | None = None,
+) -> Job:
+    """The decided request as the executor takes it."""
+    return Job(
+        request=turn.request,
+        context=turn.context,
+        decision=turn.decision,
+        specs=specs,
+        policy=turn.table.policy,
+        started_s=turn.marks_s[0],
+        executing_s=executing_s,
+        cache=cache,
+        ledger=ledger or Ledger(),
+    )
