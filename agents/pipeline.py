@@ -15,7 +15,7 @@ from agents.resource import ResourceAgent
 from agents.router import RouterAgent
 from agents.steps import Ending, Reading
 from agents.turn import Turn
-from router_core.errors import NoTargetError, TierwiseError
+from router_core.errors import NoTargetError
 from router_core.execution import Chunk, Execution
 from router_core.inference import InferenceRequest, InferenceResponse, Opened, StreamEvent
 from router_core.policy.rollout import place
