@@ -21,6 +21,7 @@ from agents.assembly import Ports, Router, assemble
 from gateway.composition_crew import Crew
 from gateway.composition_plan import Plan
 from gateway.composition_records import LogLookup
+from gateway.composition_stores import Stores, open_stores
 from gateway.composition_targets import build_adapters
 from gateway.composition_tracing import build_tracing, trace_targets, traced_app, traced_router
 from gateway.http.app import create_app
@@ -28,8 +29,6 @@ from gateway.http.auth import KeyRecord, KeyRing, digest_of
 from gateway.http.dependencies import AppDependencies
 from gateway.http.edge import Gateway as App
 from router_core.adapters.event_log import EventLog
-from router_core.adapters.memory import MemoryResponseStore
-from router_core.adapters.memory_rate_limit import KeyLimits, MemoryRateLimiter
 from router_core.adapters.policy_file import FilePolicySource
 from router_core.adapters.prometheus import MonitorCollector, render
 from router_core.adapters.system_clock import SystemClock
@@ -87,23 +86,22 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
     if tracing is not None:
         trace_targets(adapters, specs)
         adapters.closers.append(tracing.close)
-    cache = MemoryResponseStore(
-        max_bytes=settings.cache.max_mb * 2**20, max_entries=settings.cache.max_entries, clock=clock
-    )
+    stores = await open_stores(made, clock)
+    adapters.closers.append(stores.close)
     router = assemble(
         specs,
         Ports(
             models=adapters.models,
             embedders=adapters.embedders,
             probes=adapters.probes,
-            responses=cache,
+            responses=stores.responses,
             events=events,
             policy=policy,
             clock=clock,
         ),
     )
     crew = Crew(router, made.run_dir, worker, clock)
-    dependencies = _dependencies(made, router, crew, events, clock)
+    dependencies = _dependencies(made, router, crew, events, stores)
     app = create_app(replace(dependencies, router=traced_router(router, tracing)))
     gateway = Gateway(app=app, asgi=traced_app(app, tracing), router=router, _closers=adapters.closers)
     try:
@@ -121,20 +119,14 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
 
 
 def _dependencies(
-    made: Plan, router: Router, crew: Crew, events: EventLog, clock: SystemClock
+    made: Plan, router: Router, crew: Crew, events: EventLog, stores: Stores
 ) -> AppDependencies:
     settings = made.settings
     collector = MonitorCollector(crew.snapshot, version=our_version())
-    limits = {
-        key.settings.id: KeyLimits(
-            requests_per_min=key.settings.requests_per_min, tokens_per_min=key.settings.tokens_per_min
-        )
-        for key in made.keys
-    }
     return AppDependencies(
         router=router,
         keys=KeyRing(_records(made)),
-        limiter=MemoryRateLimiter(limits, clock),
+        limiter=stores.limiter,
         metrics=lambda: render(collector),
         catalogue=tuple(target.spec for target in made.targets),
         aliases=made.aliases,

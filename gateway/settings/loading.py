@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from gateway.settings.environment import overlay
 from gateway.settings.reading import read
-from gateway.settings.schema import KeySettings, Settings, TargetSettings
+from gateway.settings.schema import KeySettings, RedisSettings, Settings, TargetSettings
 from router_core.errors import ConfigurationError
 from router_core.inference import OBJECTIVES, TASKS
 
@@ -67,6 +67,7 @@ def check(settings: Settings) -> None:
     _unique("targets", [target.name for target in settings.targets])
     _unique("keys", [key.id for key in settings.keys])
     _check_aliases(settings)
+    _check_redis(settings.redis)
     if settings.events.content_logging:
         # A switch that did nothing would let an operator believe that there is a log of contents to look after.
         raise ConfigurationError(
@@ -143,6 +144,18 @@ def _check_key(key: KeySettings, path: str) -> None:
         raise ConfigurationError(f"settings: {path}.id is missing")
     if key.secret is None:
         raise ConfigurationError(f"settings: {path}.secret is missing: a reference such as env:PHONE_KEY")
+
+
+def _check_redis(redis: RedisSettings) -> None:
+    if redis.url is not None and redis.sentinels:
+        raise ConfigurationError("settings: redis.url and redis.sentinels exclude each other")
+    if not redis.sentinels and (redis.tls or redis.sentinel_password is not None):
+        # With an address, TLS is written there; ignoring the switch would send a password in the clear.
+        raise ConfigurationError(
+            "settings: redis.tls and redis.sentinel_password belong to redis.sentinels; write rediss:// in redis.url"
+        )
+    if redis.password is not None and not redis.configured:
+        raise ConfigurationError("settings: redis.password needs redis.url or redis.sentinels")
 
 
 def _unique(path: str, names: list[str]) -> None:

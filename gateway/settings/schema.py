@@ -23,6 +23,8 @@ FSYNC: Final = ("always", "interval", "never")
 _INTERVAL: Final = "interval"
 _NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,95}"
 _ID: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+_HOST_PORT: Final = r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?"
+_REDIS_URL: Final = r"rediss?://[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?(/[0-9]{1,3})?"
 _REGION: Final = r"[A-Za-z]{2}|[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}"
 
 
@@ -116,6 +118,31 @@ class CacheSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RedisSettings:
+    """Shared state of several workers and replicas, at `url` or where `sentinels` say; neither means that there is none.
+    `timeout_ms` is what one call may cost a request before Redis counts as away."""
+
+    url: str | None = matching(
+        None, _REDIS_URL, "redis://host:port/number or rediss://..., without credentials"
+    )
+    sentinels: tuple[str, ...] = matching((), _HOST_PORT, "host:port of a sentinel")
+    master: str = matching("mymaster", _ID, "letters, digits and . _ -")
+    username: str | None = matching(None, _ID, "letters, digits and . _ -")
+    password: SecretRef | None = None
+    sentinel_password: SecretRef | None = None
+    tls: bool = False
+    ca_file: Path | None = None
+    environment: str = matching("default", r"[a-z0-9][a-z0-9-]{0,31}", "lower-case letters, digits and -")
+    timeout_ms: float = bounded(50.0, 1.0, 5000.0)
+    connections: int = bounded(16, 1, 256)
+
+    @property
+    def configured(self) -> bool:
+        """Whether there is a Redis to use."""
+        return self.url is not None or bool(self.sentinels)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceSettings:
     """ONNX Runtime in this process. `queue` is how many calls may wait for the one owner thread."""
 
@@ -152,6 +179,7 @@ class Settings:
     policy: PolicySettings = PolicySettings()
     events: EventSettings = EventSettings()
     cache: CacheSettings = CacheSettings()
+    redis: RedisSettings = RedisSettings()
     device: DeviceSettings = DeviceSettings()
     tracing: TracingSettings = TracingSettings()
     data: DataSettings = DataSettings()

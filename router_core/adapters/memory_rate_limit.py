@@ -6,35 +6,22 @@ so that many large requests can't all slip in before the first is settled.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Final
 
-from router_core.errors import RateLimitedError
 from router_core.ports import Clock
 from router_core.record import dataclass
-from router_core.reliability.rate_limit import EMPTY, WINDOW_S, Window, charge, current, refund, wait_s
-
-LONGEST_REQUEST_S: Final = 660
-"""A reservation older than the longest deadline allowed was left behind and is forgotten."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyLimits:
-    """Limits of one key; None is no limit."""
-
-    requests_per_min: int | None = None
-    tokens_per_min: int | None = None
+from router_core.reliability.key_limits import UNKNOWN, KeyLimits, Reservations, refused
+from router_core.reliability.rate_limit import EMPTY, Window, charge, current, refund, wait_s
 
 
 @dataclass(slots=True)
 class _Usage:
-    """What one key used: windows are values and swapped whole, reservations are (second, estimate)."""
+    """What one key used: windows are values and swapped whole."""
 
     requests: Window = EMPTY
     tokens: Window = EMPTY
-    reserved: deque[tuple[int, int]] = field(default_factory=deque)
+    reserved: Reservations = field(default_factory=Reservations)
 
 
 class MemoryRateLimiter:
@@ -49,11 +36,11 @@ class MemoryRateLimiter:
     async def admit(self, key_id: str, tokens: int) -> None:
         """Count one request and reserve `tokens`. Raises `RateLimitedError`: waiting `retry_after_s` admits the same
         request if nothing else of the key was admitted, unless it alone asks for more than a minute's tokens."""
-        limits = self._limits.get(key_id, _UNKNOWN)
+        limits = self._limits.get(key_id, UNKNOWN)
         if limits is None:
             return
-        if limits is _UNKNOWN:
-            raise RateLimitedError("this key has no limits set", retry_after_s=float(WINDOW_S))
+        if limits is UNKNOWN:
+            raise refused(UNKNOWN, None, 0.0)
         used = self._used.get(key_id)
         if used is None:
             used = self._used[key_id] = _Usage()
@@ -74,7 +61,7 @@ class MemoryRateLimiter:
         if usage is None or limits is None or limits.tokens_per_min is None:
             return
         estimated = max(0, estimated)
-        second = _taken(usage.reserved, estimated)
+        second = usage.reserved.take(estimated)
         now_s = self._clock.monotonic_s()
         if used > estimated:
             usage.tokens = charge(current(usage.tokens, now_s), used - estimated, now_s)
@@ -82,35 +69,18 @@ class MemoryRateLimiter:
             usage.tokens = refund(usage.tokens, second, estimated - max(0, used))
 
 
-_UNKNOWN: Final = KeyLimits(requests_per_min=0)
-
-
 def _refuse_above(limits: KeyLimits, used: _Usage, tokens: int, now_s: float) -> None:
     """Both limits are asked before either is charged; the longer wait counts."""
     per_min, tokens_per_min = limits.requests_per_min, limits.tokens_per_min
     wait = 0.0 if per_min is None else wait_s(used.requests, per_min, 1, now_s)
-    detail = f"the key's limit of {per_min} requests per minute is reached" if wait else ""
     token_wait = 0.0 if tokens_per_min is None else wait_s(used.tokens, tokens_per_min, tokens, now_s)
     if token_wait > wait:
-        wait = token_wait
-        detail = f"the key's limit of {tokens_per_min} tokens per minute is reached, the request needs about {tokens}"
+        raise refused(limits, tokens, token_wait)
     if wait:
-        raise RateLimitedError(detail, retry_after_s=wait)
+        raise refused(limits, None, wait)
 
 
 def _reserve(used: _Usage, tokens: int, now_s: float) -> None:
     used.tokens = charge(used.tokens, tokens, now_s)
     # The slot it went into, which is later than now when the clock went back.
-    second = used.tokens.slots[-1][0]
-    used.reserved.append((second, tokens))
-    while used.reserved[0][0] < second - LONGEST_REQUEST_S:
-        used.reserved.popleft()
-
-
-def _taken(reserved: deque[tuple[int, int]], estimated: int) -> int | None:
-    """Remove the oldest reservation of this size and give its second."""
-    for i, (second, amount) in enumerate(reserved):
-        if amount == estimated:
-            del reserved[i]
-            return second
-    return None
+    used.reserved.add(used.tokens.slots[-1][0], tokens)

@@ -1,23 +1,38 @@
-"""Every implementation of each store port, as a factory. A new adapter joins the contract by one line here.
+"""Every implementation of each store port, as a subject. A new adapter joins a contract by one line here.
 
-Time is part of the contract: each factory comes with a way to let time pass, which is a set clock in memory and may
-be a real wait for a server.
+A subject is an asynchronous context that gives the adapter, and a way to let time pass: a set clock in memory; for a
+server, whatever makes it believe that time went by.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from router_core.adapters.event_log import EventLog
 from router_core.adapters.event_reader import read
 from router_core.adapters.memory import MemoryResponseStore
-from router_core.adapters.memory_rate_limit import KeyLimits, MemoryRateLimiter
-from router_core.ports import EventSink, RateLimiter, ResponseStore
+from router_core.adapters.memory_ledger import MemoryLedger
+from router_core.adapters.memory_rate_limit import MemoryRateLimiter
+from router_core.adapters.memory_state import MemoryStateStore
+from router_core.adapters.redis_ledger import RedisLedger
+from router_core.adapters.redis_rate_limit import RedisRateLimiter
+from router_core.adapters.redis_response_store import RedisResponseStore
+from router_core.adapters.redis_state import RedisStateStore
+from router_core.ports import EventSink, Ledger, RateLimiter, ResponseStore, StateStore
+from router_core.reliability.key_limits import KeyLimits
+from tests.contract.redis.linked import PATIENT_S, linked
+from tests.contract.redis.servers import Server
 
 Pass = Callable[[float], Awaitable[None]]
+Limits = Mapping[str, KeyLimits | None]
+MakeLimiter = Callable[[Limits], tuple[RateLimiter, Pass]]
+MakeLedgers = Callable[[], Ledger]
 
 
 @dataclass(slots=True)
@@ -36,20 +51,75 @@ class SetClock:
         self.time_s += seconds
 
 
-def memory_store() -> tuple[ResponseStore, Pass]:
+@asynccontextmanager
+async def memory_store(_: pytest.FixtureRequest) -> AsyncIterator[tuple[ResponseStore, Pass]]:
     clock = SetClock()
-    return MemoryResponseStore(max_bytes=1_000_000, max_entries=100, clock=clock), clock.advance
+    yield MemoryResponseStore(max_bytes=1_000_000, max_entries=100, clock=clock), clock.advance
 
 
-def memory_limiter(limits: Mapping[str, KeyLimits | None]) -> tuple[RateLimiter, Pass]:
+@asynccontextmanager
+async def redis_store(request: pytest.FixtureRequest) -> AsyncIterator[tuple[ResponseStore, Pass]]:
+    server: Server = request.getfixturevalue("redis_server")
+    async with linked(server, timeout_s=PATIENT_S) as redis:
+        yield RedisResponseStore(redis.link), redis.expire_sooner
+
+
+@asynccontextmanager
+async def memory_limiter(_: pytest.FixtureRequest) -> AsyncIterator[MakeLimiter]:
     clock = SetClock()
-    return MemoryRateLimiter(limits, clock), clock.advance
+    yield lambda limits: (MemoryRateLimiter(limits, clock), clock.advance)
+
+
+@asynccontextmanager
+async def redis_limiter(request: pytest.FixtureRequest) -> AsyncIterator[MakeLimiter]:
+    server: Server = request.getfixturevalue("redis_server")
+    async with linked(server, timeout_s=PATIENT_S, set_clock=True) as redis:
+        yield lambda limits: (RedisRateLimiter(limits, redis.link), redis.advance)
+
+
+@asynccontextmanager
+async def memory_state(_: pytest.FixtureRequest) -> AsyncIterator[tuple[StateStore, Pass]]:
+    clock = SetClock()
+    yield MemoryStateStore(clock), clock.advance
+
+
+@asynccontextmanager
+async def redis_state(request: pytest.FixtureRequest) -> AsyncIterator[tuple[StateStore, Pass]]:
+    server: Server = request.getfixturevalue("redis_server")
+    async with linked(server, timeout_s=PATIENT_S) as redis:
+        yield RedisStateStore(redis.link), redis.expire_sooner
+
+
+@asynccontextmanager
+async def memory_ledger(_: pytest.FixtureRequest) -> AsyncIterator[MakeLedgers]:
+    only = MemoryLedger()
+    yield lambda: only
+
+
+@asynccontextmanager
+async def redis_ledger(request: pytest.FixtureRequest) -> AsyncIterator[MakeLedgers]:
+    server: Server = request.getfixturevalue("redis_server")
+    async with linked(server, timeout_s=PATIENT_S) as redis:
+        yield lambda: RedisLedger(redis.link)
 
 
 def file_sink(directory: Path) -> tuple[EventSink, Callable[[], list[dict[str, Any]]]]:
     return EventLog(directory, worker="w0"), lambda: list(read(directory))
 
 
-RESPONSE_STORES: list[Callable[[], tuple[ResponseStore, Pass]]] = [memory_store]
-RATE_LIMITERS: list[Callable[[Mapping[str, KeyLimits | None]], tuple[RateLimiter, Pass]]] = [memory_limiter]
+RESPONSE_STORES: list[
+    Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[tuple[ResponseStore, Pass]]]
+] = [memory_store, redis_store]
+RATE_LIMITERS: list[Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[MakeLimiter]]] = [
+    memory_limiter,
+    redis_limiter,
+]
+STATE_STORES: list[
+    Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[tuple[StateStore, Pass]]]
+] = [memory_state, redis_state]
+LEDGERS: list[Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[MakeLedgers]]] = [
+    memory_ledger,
+    redis_ledger,
+]
+"""A ledger's subject gives a maker: each call is one more process that counts the same money."""
 EVENT_SINKS: list[Callable[[Path], tuple[EventSink, Callable[[], list[dict[str, Any]]]]]] = [file_sink]

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator
 
 import pytest
 
-from router_core.adapters.memory_rate_limit import KeyLimits
 from router_core.errors import RateLimitedError
 from router_core.ports import RateLimiter
-from tests.contract.stores.kinds import RATE_LIMITERS, Pass
+from router_core.reliability.key_limits import KeyLimits
+from tests.contract.stores.kinds import RATE_LIMITERS, MakeLimiter
 
-Make = Callable[[Mapping[str, KeyLimits | None]], tuple[RateLimiter, Pass]]
 
-
-@pytest.fixture(params=RATE_LIMITERS, ids=lambda factory: factory.__name__)
-def make(request: pytest.FixtureRequest) -> Make:
-    factory: Make = request.param
-    return factory
+@pytest.fixture(params=RATE_LIMITERS, ids=lambda subject: subject.__name__)
+async def make(request: pytest.FixtureRequest) -> AsyncIterator[MakeLimiter]:
+    async with request.param(request) as maker:
+        yield maker
 
 
 async def refusal(limiter: RateLimiter, tokens: int = 1, key: str = "k") -> float | None:
@@ -30,13 +28,13 @@ async def refusal(limiter: RateLimiter, tokens: int = 1, key: str = "k") -> floa
     return None
 
 
-async def test_the_whole_limit_is_there_at_once_and_not_one_more(make: Make) -> None:
+async def test_the_whole_limit_is_there_at_once_and_not_one_more(make: MakeLimiter) -> None:
     limiter, _ = make({"k": KeyLimits(requests_per_min=5)})
     assert [await refusal(limiter) for _ in range(5)] == [None] * 5
     assert await refusal(limiter) is not None
 
 
-async def test_waiting_as_long_as_was_said_admits(make: Make) -> None:
+async def test_waiting_as_long_as_was_said_admits(make: MakeLimiter) -> None:
     limiter, pass_time = make({"k": KeyLimits(requests_per_min=3, tokens_per_min=100)})
     chance = random.Random(4)
     refused = 0
@@ -52,7 +50,7 @@ async def test_waiting_as_long_as_was_said_admits(make: Make) -> None:
     assert refused > 100
 
 
-async def test_no_window_of_sixty_seconds_ever_holds_more_than_the_limit(make: Make) -> None:
+async def test_no_window_of_sixty_seconds_ever_holds_more_than_the_limit(make: MakeLimiter) -> None:
     """Bursts, pauses and steady pressure; windows begin at every admission, where a maximum must begin."""
     limiter, pass_time = make({"k": KeyLimits(requests_per_min=20, tokens_per_min=500)})
     chance = random.Random(8)
@@ -72,7 +70,7 @@ async def test_no_window_of_sixty_seconds_ever_holds_more_than_the_limit(make: M
     assert len(admitted) > now / 60 * 10
 
 
-async def test_a_key_under_steady_pressure_gets_nearly_its_whole_limit(make: Make) -> None:
+async def test_a_key_under_steady_pressure_gets_nearly_its_whole_limit(make: MakeLimiter) -> None:
     limiter, pass_time = make({"k": KeyLimits(requests_per_min=60)})
     admitted = 0
     for _ in range(10 * 60 * 4):
@@ -81,7 +79,7 @@ async def test_a_key_under_steady_pressure_gets_nearly_its_whole_limit(make: Mak
     assert 580 <= admitted <= 600
 
 
-async def test_a_refused_request_costs_nothing(make: Make) -> None:
+async def test_a_refused_request_costs_nothing(make: MakeLimiter) -> None:
     limiter, pass_time = make({"k": KeyLimits(requests_per_min=10, tokens_per_min=100)})
     assert await refusal(limiter, 90) is None
     for _ in range(50):
@@ -91,7 +89,7 @@ async def test_a_refused_request_costs_nothing(make: Make) -> None:
     assert await refusal(limiter, 100) is None
 
 
-async def test_what_was_not_used_is_free_at_once(make: Make) -> None:
+async def test_what_was_not_used_is_free_at_once(make: MakeLimiter) -> None:
     limiter, _ = make({"k": KeyLimits(tokens_per_min=100)})
     await limiter.admit("k", 100)
     await limiter.settle("k", 100, 30)
@@ -99,7 +97,7 @@ async def test_what_was_not_used_is_free_at_once(make: Make) -> None:
     assert await refusal(limiter, 1) is not None
 
 
-async def test_what_was_used_above_the_estimate_counts(make: Make) -> None:
+async def test_what_was_used_above_the_estimate_counts(make: MakeLimiter) -> None:
     limiter, pass_time = make({"k": KeyLimits(tokens_per_min=100)})
     await limiter.admit("k", 10)
     await limiter.settle("k", 10, 150)
@@ -109,7 +107,7 @@ async def test_what_was_used_above_the_estimate_counts(make: Make) -> None:
     assert await refusal(limiter, 1) is None
 
 
-async def test_giving_back_after_the_window_frees_nothing_of_others(make: Make) -> None:
+async def test_giving_back_after_the_window_frees_nothing_of_others(make: MakeLimiter) -> None:
     """A request that ran longer than a minute: its reservation has left the window already."""
     limiter, pass_time = make({"k": KeyLimits(tokens_per_min=100)})
     await limiter.admit("k", 80)
@@ -120,7 +118,7 @@ async def test_giving_back_after_the_window_frees_nothing_of_others(make: Make) 
     assert await refusal(limiter, 5) is None
 
 
-async def test_settling_twice_or_without_admission_frees_nothing(make: Make) -> None:
+async def test_settling_twice_or_without_admission_frees_nothing(make: MakeLimiter) -> None:
     limiter, _ = make({"k": KeyLimits(tokens_per_min=100)})
     await limiter.admit("k", 60)
     await limiter.admit("k", 40)
@@ -132,14 +130,14 @@ async def test_settling_twice_or_without_admission_frees_nothing(make: Make) -> 
     assert await refusal(limiter, 60) is None
 
 
-async def test_keys_do_not_share(make: Make) -> None:
+async def test_keys_do_not_share(make: MakeLimiter) -> None:
     limiter, _ = make({"a": KeyLimits(requests_per_min=1), "b": KeyLimits(requests_per_min=1)})
     assert await refusal(limiter, key="a") is None
     assert await refusal(limiter, key="b") is None
     assert await refusal(limiter, key="a") is not None
 
 
-async def test_only_a_key_that_was_set_free_is_free(make: Make) -> None:
+async def test_only_a_key_that_was_set_free_is_free(make: MakeLimiter) -> None:
     limiter, _ = make({"free": None, "half": KeyLimits(tokens_per_min=10)})
     assert [await refusal(limiter, 10**9, "free") for _ in range(100)] == [None] * 100
     await limiter.settle("free", 10**9, 0)
@@ -147,14 +145,14 @@ async def test_only_a_key_that_was_set_free_is_free(make: Make) -> None:
     assert await refusal(limiter, key="unknown") is not None
 
 
-async def test_a_request_that_is_larger_than_a_minute_is_refused_without_harm(make: Make) -> None:
+async def test_a_request_that_is_larger_than_a_minute_is_refused_without_harm(make: MakeLimiter) -> None:
     limiter, _ = make({"k": KeyLimits(requests_per_min=10, tokens_per_min=100)})
     with pytest.raises(RateLimitedError, match="needs about 101"):
         await limiter.admit("k", 101)
     assert await refusal(limiter, 100) is None
 
 
-async def test_the_error_names_the_limit_and_not_the_key(make: Make) -> None:
+async def test_the_error_names_the_limit_and_not_the_key(make: MakeLimiter) -> None:
     limiter, _ = make({"secret-key": KeyLimits(requests_per_min=0)})
     with pytest.raises(RateLimitedError, match="0 requests per minute") as caught:
         await limiter.admit("secret-key", 1)

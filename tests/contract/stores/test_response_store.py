@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from router_core.adapters.memory import ENTRY_OVERHEAD_BYTES, MemoryResponseStore
@@ -9,10 +11,10 @@ from router_core.ports import ResponseStore
 from tests.contract.stores.kinds import RESPONSE_STORES, Pass, SetClock
 
 
-@pytest.fixture(params=RESPONSE_STORES, ids=lambda factory: factory.__name__)
-def made(request: pytest.FixtureRequest) -> tuple[ResponseStore, Pass]:
-    store: tuple[ResponseStore, Pass] = request.param()
-    return store
+@pytest.fixture(params=RESPONSE_STORES, ids=lambda subject: subject.__name__)
+async def made(request: pytest.FixtureRequest) -> AsyncIterator[tuple[ResponseStore, Pass]]:
+    async with request.param(request) as subject:
+        yield subject
 
 
 async def test_bytes_come_back_as_they_were_put(made: tuple[ResponseStore, Pass]) -> None:
