@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from gateway.http import stored
 from gateway.http.dependencies import AppDependencies
-from gateway.http.edge import Gateway, Handler, HotRoute
+from gateway.http.edge import Gateway
 from gateway.http.failures import add_failures
 from gateway.http.finished import FinishedAnswers
-from gateway.http.inference import InferenceRoutes
+from gateway.http.gate import gate
 from gateway.http.jobs import Jobs
-from gateway.http.openai.routes import openai_routes
 from gateway.http.operations import add_admin, add_health
 from gateway.http.reference import add_reference
 from gateway.http.serving import Serving
@@ -27,32 +25,9 @@ def create_app(dependencies: AppDependencies) -> Gateway:
     jobs = Jobs(serving, running=dependencies.async_running, waiting=dependencies.async_waiting)
     gateway: list[Gateway] = []
     api = _api(dependencies, jobs, lambda: gateway[0].draining)
-    routes, prefixes = _hot(dependencies, serving, jobs)
-    gateway.append(
-        Gateway(
-            api,
-            dependencies.keys,
-            routes,
-            prefixes,
-            policy_label=lambda: dependencies.router.policy().label,
-            tiers={spec.name: spec.tier for spec in dependencies.catalogue},
-        )
-    )
+    gateway.append(gate(dependencies, api, serving, jobs))
     gateway[0].also_wait_for(lambda: jobs.unfinished)
     return gateway[0]
-
-
-def _hot(
-    dependencies: AppDependencies, serving: Serving, jobs: Jobs
-) -> tuple[Mapping[str, HotRoute], Mapping[str, Handler]]:
-    inference = InferenceRoutes(dependencies, serving, jobs)
-    routes = {
-        "/inference": HotRoute("POST", inference.infer),
-        "/explain": HotRoute("POST", inference.explain),
-    }
-    prefixes: dict[str, Handler] = {stored.PREFIX: stored.StoredRoutes(dependencies, serving, jobs)}
-    more_routes, more_prefixes = openai_routes(dependencies, serving)
-    return {**routes, **more_routes}, {**prefixes, **more_prefixes}
 
 
 def _api(dependencies: AppDependencies, jobs: Jobs, draining: Callable[[], bool]) -> FastAPI:

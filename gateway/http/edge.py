@@ -12,9 +12,7 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
-
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from typing import TYPE_CHECKING, Final
 
 from gateway.http import answers
 from gateway.http.auth import KeyRing
@@ -24,6 +22,9 @@ from gateway.http.problems import encoded, problem_of
 from gateway.http.refusals import ClientLeftError, DrainingError, MethodError
 from router_core.errors import AllTargetsFailedError, DeadlineError, ForbiddenError, TierwiseError
 from router_core.record import dataclass
+
+if TYPE_CHECKING:  # a Lambda function serves these paths without the framework
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 Handler = Callable[[Exchange], Awaitable[None]]
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import MutableMapping
-from typing import Any, Final
-
-from starlette.types import Message, Receive, Scope, Send
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.http.refusals import ClientLeftError, MediaTypeError, SlowBodyError
 from router_core.errors import RequestError, TooLargeError
 from router_core.inference import Caller
+
+if TYPE_CHECKING:  # a Lambda function serves these paths without the framework
+    from starlette.types import Message, Receive, Scope, Send
 
 Headers = list[tuple[bytes, bytes]]
 

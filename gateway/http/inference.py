@@ -10,7 +10,7 @@ from gateway.http.dependencies import AppDependencies
 from gateway.http.exchange import Exchange, Headers
 from gateway.http.idempotency import Answered, IdempotentAnswers, checked_key
 from gateway.http.intake import inference_request
-from gateway.http.jobs import Jobs
+from gateway.http.ports import Accepted
 from gateway.http.refusals import UnprocessableError
 from gateway.http.serving import Serving
 from gateway.http.wire.decoding import BodyDecoder
@@ -25,10 +25,10 @@ _SSE_TYPE: Final = (b"content-type", b"text/event-stream; charset=utf-8")
 class InferenceRoutes:
     """The two paths that take an inference body."""
 
-    def __init__(self, dependencies: AppDependencies, serving: Serving, jobs: Jobs) -> None:
+    def __init__(self, dependencies: AppDependencies, serving: Serving, accepted: Accepted) -> None:
         self._dependencies = dependencies
         self._serving = serving
-        self._jobs = jobs
+        self._accepted = accepted
         self._idempotent = IdempotentAnswers(dependencies.idempotent_kept, dependencies.idempotent_bytes)
 
     async def infer(self, exchange: Exchange) -> None:
@@ -91,7 +91,7 @@ class InferenceRoutes:
     async def _accept(self, exchange: Exchange, request: InferenceRequest, raw: bytes) -> Answered:
         if request.task == "embed":
             raise RequestError("vectors are answered at once; leave out `mode: async`", field="$.mode")
-        self._jobs.submit(request, len(raw))
+        await self._accepted.submit(request, len(raw))
         headers = [answers.JSON_TYPE, (b"location", f"/inference/{request.request_id}".encode())]
         body = answers.encode({"request_id": request.request_id, "status": "queued", "stage": "CREATED"})
         sent = _sent(exchange, 202, headers, body)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -54,7 +55,7 @@ class Jobs:
         self._bytes = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def submit(self, request: InferenceRequest, size: int) -> None:
+    async def submit(self, request: InferenceRequest, size: int) -> None:
         """Takes a request whose body had `size` bytes, or raises NoCapacityError when too many wait."""
         if len(self._queue) >= self._waiting or self._bytes + size > _WAITING_BYTES:
             raise NoCapacityError(
@@ -75,6 +76,13 @@ class Jobs:
         """None when it is unknown, gone, or another tenant's."""
         job = self._jobs.get(request_id)
         return job if job is not None and job.tenant == tenant else None
+
+    async def found(self, tenant: str, request_id: str) -> InferenceResponse | Mapping[str, Any] | None:
+        """The answer, or what is known before or instead of it."""
+        job = self.get(tenant, request_id)
+        if job is None:
+            return None
+        return job.as_answer() if job.response is None else job.response
 
     @property
     def unfinished(self) -> int:

@@ -22,6 +22,16 @@ class Answers(Protocol):
     async def explain(self, request: InferenceRequest) -> InferenceResponse: ...
 
 
+class Accepted(Protocol):
+    """Runs requests that nobody waits for, and knows them by their id. Raises `NoCapacityError` or `StoreError`."""
+
+    async def submit(self, request: InferenceRequest, size: int) -> None:
+        """Takes a request whose body had `size` bytes."""
+
+    async def found(self, tenant: str, request_id: str) -> InferenceResponse | Mapping[str, Any] | None:
+        """The answer, or the body that says how far it is; None when unknown, gone, or another tenant's."""
+
+
 class Reports(Protocol):
     """What callers tell us after an answer; scores are in [0, 1], comments are counted and not kept."""
 

@@ -12,6 +12,7 @@ from typing import Final
 from gateway.http.dependencies import DEFAULT_OUTPUT_TOKENS
 from gateway.http.finished import FinishedAnswers
 from gateway.http.ports import Router
+from gateway.http.refusals import UnprocessableError
 from router_core.errors import UnavailableError
 from router_core.inference import (
     EmbedRequest,
@@ -61,7 +62,11 @@ class LiveStream:
 class Serving:
     """The way from a handler to the router."""
 
-    def __init__(self, router: Router, limiter: RateLimiter, finished: FinishedAnswers) -> None:
+    def __init__(
+        self, router: Router, limiter: RateLimiter, finished: FinishedAnswers, *, streams: bool = True
+    ) -> None:
+        """`streams` False: this host sends whole answers only."""
+        self._streams = streams
         self.router = router
         self.limiter = limiter
         self.finished = finished
@@ -95,6 +100,11 @@ class Serving:
 
     async def open(self, request: InferenceRequest) -> LiveStream:
         """A stream up to its first event; what fails before it can still be an HTTP status."""
+        if not self._streams:
+            raise UnprocessableError(
+                "answers are not streamed here; ask the gateway service, or leave out `stream`",
+                field="$.stream",
+            )
         caller = request.caller
         reserved = estimate(request)
         await self.limiter.admit(caller.key_id, reserved)

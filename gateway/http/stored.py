@@ -8,13 +8,14 @@ from typing import Any, Final
 from gateway.http import answers
 from gateway.http.dependencies import AppDependencies
 from gateway.http.exchange import Exchange
-from gateway.http.jobs import Jobs
+from gateway.http.ports import Accepted
 from gateway.http.refusals import MethodError
 from gateway.http.serving import Serving
 from gateway.http.wire.decoding import BodyDecoder
 from gateway.http.wire.inference import FeedbackBody, OutcomeBody
 from router_core.errors import ConflictError, NotFoundError
 from router_core.execution import DeviceOutcome
+from router_core.inference import InferenceResponse
 
 PREFIX: Final = "/inference/"
 _SMALL_BODY: Final = 64 * 1024
@@ -26,12 +27,12 @@ _LONGEST_ID: Final = 64
 class StoredRoutes:
     """`/inference/{id}`, `/inference/{id}/feedback`, `/inference/{id}/outcome`."""
 
-    def __init__(self, dependencies: AppDependencies, serving: Serving, jobs: Jobs) -> None:
+    def __init__(self, dependencies: AppDependencies, serving: Serving, accepted: Accepted) -> None:
         self._decisions = dependencies.decisions
         self._router = dependencies.router
         self._timeout_s = dependencies.body_timeout_s
         self._finished = serving.finished
-        self._jobs = jobs
+        self._accepted = accepted
 
     async def __call__(self, exchange: Exchange) -> None:
         request_id, _, act = exchange.path.removeprefix(PREFIX).partition("/")
@@ -49,15 +50,12 @@ class StoredRoutes:
 
     async def _read(self, exchange: Exchange, request_id: str) -> None:
         tenant = exchange.known.tenant
-        job = self._jobs.get(tenant, request_id)
-        response = self._finished.get(tenant, request_id) or (job.response if job is not None else None)
-        if response is not None:
-            await exchange.reply(
-                200, answers.answer_headers(response), answers.encode(answers.answer(response))
-            )
+        found = self._finished.get(tenant, request_id) or await self._accepted.found(tenant, request_id)
+        if isinstance(found, InferenceResponse):
+            await exchange.reply(200, answers.answer_headers(found), answers.encode(answers.answer(found)))
             return
-        if job is not None:
-            await exchange.reply(200, [answers.JSON_TYPE], answers.encode(job.as_answer()))
+        if found is not None:
+            await exchange.reply(200, [answers.JSON_TYPE], answers.encode(found))
             return
         record = await self._record(tenant, request_id)
         await exchange.reply(200, [answers.JSON_TYPE], answers.encode(stored_answer(record)))
