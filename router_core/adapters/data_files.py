@@ -28,6 +28,13 @@ _PROTOCOL: Final[Mapping[str, Mapping[str, bool]]] = {
 }
 """What a kind's protocol has no way to ask for."""
 _GEOGRAPHY: Final = re.compile(r"^(us-gov|us|eu|apac|global|ca|jp|au|sa|mx|il|me|af)\.(?=[a-z0-9]+\.)")
+_PROFILE: Final[Mapping[str, tuple[str, ...]]] = {
+    "us": ("us", "north-america"), "us-gov": ("us", "north-america"), "ca": ("ca", "north-america"), "mx": ("mx",),
+    "eu": ("eu", "eea", "europe"), "apac": ("apac",), "jp": ("jp", "apac"), "au": ("au", "apac"), "sa": ("latam",),
+    "il": ("il", "middle-east"), "me": ("middle-east",), "af": ("africa",), "global": (),
+}  # fmt: skip
+"""What every region has in common to which an inference profile of that geography may send a request."""
+_OPAQUE_PROFILE: Final = ":application-inference-profile/"
 _SPEC_FACTS: Final = (
     "modalities", "dimensions", "tools", "json_output", "continues", "context_tokens", "max_output_tokens", "price_in", "price_out",
     "tasks",
@@ -176,7 +183,7 @@ def notes(declared: DeclaredTarget, data: DatedData) -> tuple[str, ...]:
     billed = entry is not None and (entry["price_in"] or entry["price_out"])
     if tier_of(declared) == "cloud" and not priced and not billed:
         said.append(f"{declared.name}: no price known; counted as free until price_in and price_out are set")
-    if declared.kind != "onnx" and not groups_of(data, declared.region):
+    if declared.kind != "onnx" and not _within_profile(declared.model, groups_of(data, declared.region)):
         said.append(f"{declared.name}: no known region; requests with a residency never go there")
     return tuple(said)
 
@@ -191,4 +198,17 @@ def _groups(declared: DeclaredTarget, data: DatedData, server_region: str | None
     if declared.kind == "onnx":
         place = declared.region or server_region
         return groups_of(data, place) if place else EVERYWHERE
-    return groups_of(data, declared.region)
+    return _within_profile(declared.model, groups_of(data, declared.region))
+
+
+def _within_profile(model: str, groups: tuple[str, ...]) -> tuple[str, ...]:
+    """A cross-region inference profile answers from any region of its geography, so only what all of them share
+    holds for it; of a profile whose ARN tells no geography nothing is known.
+
+    Source: Amazon Bedrock User Guide, "Increase throughput with cross-Region inference"."""
+    if _OPAQUE_PROFILE in model:
+        return ()
+    named = _GEOGRAPHY.match(model.rpartition("/")[2].lower())
+    if named is None:
+        return groups
+    return tuple(group for group in groups if group in _PROFILE[named[1]])

@@ -157,6 +157,29 @@ def test_a_device_target_is_where_the_caller_is_unless_the_gateway_says_where_it
     assert "us" in target_spec(declared(kind="onnx", region="US"), DATA, "eu-central-1").groups
 
 
+@pytest.mark.parametrize(
+    ("model", "region", "groups"),
+    [
+        ("amazon.nova-lite-v1:0", "eu-central-1", {"de", "eu", "eea", "europe"}),
+        ("eu.amazon.nova-lite-v1:0", "eu-central-1", {"eu", "eea", "europe"}),
+        ("us.amazon.nova-lite-v1:0", "us-east-1", {"us", "north-america"}),
+        ("us.amazon.nova-lite-v1:0", "ca-central-1", {"north-america"}),
+        ("apac.amazon.nova-lite-v1:0", "ap-southeast-2", {"apac"}),
+        ("jp.anthropic.claude-sonnet-4-5-20250929-v1:0", "ap-northeast-1", {"jp", "apac"}),
+        ("global.amazon.nova-2-lite-v1:0", "eu-central-1", set()),
+        ("arn:aws:bedrock:eu-west-1:123456789012:inference-profile/eu.amazon.nova-pro-v1:0", "eu-west-1",
+         {"eu", "eea", "europe"}),
+        ("arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/a1b2c3", "eu-west-1", set()),
+    ],
+)  # fmt: skip
+def test_a_cross_region_profile_is_only_where_all_of_its_regions_are(
+    model: str, region: str, groups: set[str]
+) -> None:
+    target = declared(kind="bedrock", name="cloud/x", model=model, region=region)
+    assert set(target_spec(target, DATA, None).groups) == groups
+    assert any("residency" in note for note in notes(target, DATA)) == (not groups)
+
+
 def test_sagemaker_is_refused_with_a_clear_word() -> None:
     with pytest.raises(ConfigurationError, match="sagemaker is not supported yet"):
         target_spec(declared(kind="sagemaker"), DATA, None)
