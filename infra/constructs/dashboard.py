@@ -17,9 +17,7 @@ _HEIGHT: Final = 6
 _PER_LINE: Final = 4
 
 
-def lay_out(
-    scope: Construct, id: str, *, watched: Watched, alarms: Iterable[cw.IAlarmRule]
-) -> cw.Dashboard:
+def lay_out(scope: Construct, id: str, *, watched: Watched, alarms: Iterable[cw.IAlarmRule]) -> cw.Dashboard:
     """The dashboard `tierwise-ENV`."""
     dashboard = cw.Dashboard(
         scope,

@@ -226,17 +226,13 @@ def _service(watched: Watched) -> Row:
             title="API: requests and errors",
             left=[aws("ApiGateway", name, ApiName=watched.api) for name in ("Count", "4XXError", "5XXError")],
         ),
-        Graph(
-            title="API: latency p99 (ms)", left=[aws("ApiGateway", "Latency", "p99", ApiName=watched.api)]
-        ),
+        Graph(title="API: latency p99 (ms)", left=[aws("ApiGateway", "Latency", "p99", ApiName=watched.api)]),
     )
 
 
 def _security(watched: Watched) -> Row:
     def blocked(name: str) -> list[cw.IMetric]:
-        return [
-            aws("WAFV2", name, WebACL=acl, Region=watched.region, Rule="ALL") for acl in watched.web_acls
-        ]
+        return [aws("WAFV2", name, WebACL=acl, Region=watched.region, Rule="ALL") for acl in watched.web_acls]
 
     return "Security", (
         Graph(title="Firewall: blocked", left=blocked("BlockedRequests")),

@@ -6,6 +6,7 @@ be shown; AWS's own are named beside the resource they describe.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import aws_cdk as cdk
@@ -50,10 +51,12 @@ def found(search: str, statistic: str) -> cw.MathExpression:
 
 
 def share(part: cw.IMetric, whole: cw.IMetric, label: str, at_least: int = 1) -> cw.MathExpression:
-    """`part` of `whole`; nothing while the whole is below `at_least`, since two of three requests prove nothing."""
+    """`part` of `whole`; nothing while the whole is below `at_least`, since two of three requests prove nothing.
+    `label` tells it apart from the other lines of a graph."""
+    slug = re.sub(r"\W", "_", label)
     return cw.MathExpression(
-        expression=f"IF(whole >= {at_least}, part / whole)",
-        using_metrics={"part": part, "whole": whole},
+        expression=f"IF(whole_{slug} >= {at_least}, part_{slug} / whole_{slug})",
+        using_metrics={f"part_{slug}": part, f"whole_{slug}": whole},
         label=label,
         period=FIVE_MINUTES,
     )
