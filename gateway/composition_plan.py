@@ -86,7 +86,7 @@ def plan(
     data = load_data(settings.data.models, settings.data.regions)
     missing = missing_tiers(settings)
     added = sandbox_targets(missing, access) if sandbox else ()
-    placed = [_placed(target, environ) for target in settings.targets]
+    placed = [each for target in settings.targets for each in _with_fallbacks(_placed(target, environ))]
     configured = tuple(_planned(target, data, settings, _api_key(target, environ)) for target in placed)
     stand_ins = tuple(
         replace(_planned(target, data, settings, _stand_in_key(target, access)), stand_in=True)
@@ -174,6 +174,19 @@ def _placed(target: TargetSettings, environ: Mapping[str, str]) -> TargetSetting
     if not region:
         raise ConfigurationError(f"settings: target {target.name} needs a region (or AWS_REGION)")
     return replace(target, region=region)
+
+
+def _with_fallbacks(target: TargetSettings) -> tuple[TargetSettings, ...]:
+    """The target, and itself in every region it may fall back to. Raises `ConfigurationError`."""
+    if not target.fallback_regions:
+        return (target,)
+    if target.kind != "bedrock" or target.endpoint_url is not None:
+        raise ConfigurationError(
+            f"settings: target {target.name}: fallback_regions are for Bedrock targets without an endpoint_url"
+        )
+    others = [region for region in dict.fromkeys(target.fallback_regions) if region != target.region]
+    plain = replace(target, fallback_regions=())
+    return (plain, *(replace(plain, name=f"{target.name}@{region}", region=region) for region in others))
 
 
 def _planned(

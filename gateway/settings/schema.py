@@ -46,7 +46,8 @@ class ServerSettings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetSettings:
     """One target. What is None comes from the dated model data. Prices are USD per million tokens. `emulated` marks
-    every answer as coming from a simulator."""
+    every answer as coming from a simulator. Each of a Bedrock target's `fallback_regions` becomes a target of its own,
+    `NAME@REGION`, so that residency and privacy judge it like any other."""
 
     name: str = matching("", _NAME, "letters, digits and . _ / : @ -")
     kind: str = one_of("openai", KINDS)
@@ -70,6 +71,7 @@ class TargetSettings:
     lon: float | None = bounded(None, -180.0, 180.0)
     max_privacy: str | None = one_of(None, PRIVACY_LEVELS)
     timeout_s: float = bounded(60.0, 0.1, 3600.0)
+    fallback_regions: tuple[str, ...] = matching((), _REGION, "AWS regions")
     max_concurrency: int = bounded(32, 1, 10_000)
     capability: float | None = bounded(None, 0.0, 1.0)
     quality: Mapping[str, float] = field(default_factory=dict)

@@ -17,6 +17,7 @@ from gateway.settings.schema import (
     PolicySettings,
     ServerSettings,
     TargetSettings,
+    TracingSettings,
 )
 from router_core.adapters.data_files import load_data
 from router_core.adapters.policy_file import read_policy
@@ -28,7 +29,7 @@ PAGE = (ROOT / "docs" / "configuration.md").read_text()
 @pytest.mark.parametrize(
     ("cls", "prefix"),
     [(ServerSettings, ""), (TargetSettings, ""), (KeySettings, ""), (PolicySettings, "policy."), (EventSettings, "events."),
-     (CacheSettings, "cache."), (DeviceSettings, "device."), (DataSettings, "data.")],
+     (CacheSettings, "cache."), (DeviceSettings, "device."), (TracingSettings, "tracing."), (DataSettings, "data.")],
 )  # fmt: skip
 def test_every_key_is_on_the_page(cls: type, prefix: str) -> None:
     assert [item.name for item in fields(cls) if f"`{prefix}{item.name}`" not in PAGE] == []

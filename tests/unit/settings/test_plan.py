@@ -57,6 +57,24 @@ def test_without_the_sandbox_a_tier_that_is_not_configured_is_reported_and_absen
     assert missing_tiers(made.settings) == ("device", "cloud")
 
 
+NOVA = {"name": "cloud/nova", "kind": "bedrock", "model": "amazon.nova-lite-v1:0", "region": "eu-central-1"}
+
+
+def test_a_fallback_region_is_a_target_of_its_own_that_residency_judges() -> None:
+    made = planned(targets=[{**NOVA, "fallback_regions": ["eu-west-1", "us-east-1", "eu-central-1"]}])
+    assert {target.spec.name: ("eu" in target.spec.groups) for target in made.targets} == {
+        "cloud/nova": True,
+        "cloud/nova@eu-west-1": True,
+        "cloud/nova@us-east-1": False,
+    }
+
+
+@pytest.mark.parametrize("change", [{"endpoint_url": "http://127.0.0.1:9"}, {"kind": "openai", **EDGE}])
+def test_fallback_regions_are_for_bedrock_s_own_endpoints(change: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match="fallback_regions"):
+        planned(targets=[{**NOVA, **change, "fallback_regions": ["eu-west-1"]}])
+
+
 def test_on_loopback_a_key_is_generated_when_there_is_none() -> None:
     first, second = planned(), planned()
     assert first.printed is not None and second.printed is not None
