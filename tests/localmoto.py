@@ -19,6 +19,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from router_core.deployment import TENANT_INDEX
+
 ACCOUNT = "123456789012"
 REGION = "eu-central-1"
 READY_S = 60.0
@@ -87,3 +89,41 @@ def client(endpoint: str, service: str, **more: Any) -> Any:
 def unique(prefix: str) -> str:
     """A name that no other test uses, fit for tables, streams, buckets and functions."""
     return f"{prefix}-{uuid.uuid4().hex[:12]}"
+
+
+def state_table(dynamodb: Any) -> str:
+    """A new table with the keys of the deployed `state` table."""
+    return _table(dynamodb, "state", [("key", "S", "HASH")])
+
+
+def decisions_table(dynamodb: Any) -> str:
+    """A new table with the keys and the index of the deployed `decisions` table."""
+    indexed = [("tenant", "S", "HASH"), ("time", "N", "RANGE")]
+    index = {
+        "IndexName": TENANT_INDEX,
+        "KeySchema": _schema(indexed),
+        "Projection": {"ProjectionType": "ALL"},
+    }
+    keys = [("request_id", "S", "HASH"), ("kind", "S", "RANGE")]
+    return _table(dynamodb, "decisions", keys, indexed, GlobalSecondaryIndexes=[index])
+
+
+Keys = list[tuple[str, str, str]]
+
+
+def _table(dynamodb: Any, what: str, keys: Keys, indexed: Keys | None = None, **more: Any) -> str:
+    name = unique(what)
+    dynamodb.create_table(
+        TableName=name,
+        KeySchema=_schema(keys),
+        AttributeDefinitions=[
+            {"AttributeName": key, "AttributeType": kind} for key, kind, _ in (*keys, *(indexed or ()))
+        ],
+        BillingMode="PAY_PER_REQUEST",
+        **more,
+    )
+    return name
+
+
+def _schema(keys: Keys) -> list[dict[str, str]]:
+    return [{"AttributeName": name, "KeyType": role} for name, _, role in keys]

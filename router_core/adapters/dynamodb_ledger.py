@@ -6,12 +6,13 @@ call failed is never repeated, so what was set aside twice at worst stays set as
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from router_core.adapters.aws_client import AwsThreads, store_errors
 from router_core.adapters.dynamodb_faults import FAULTS
 from router_core.adapters.system_clock import SystemClock
-from router_core.errors import StaleStateError
+from router_core.errors import StaleStateError, StoreError
 from router_core.ports import Clock
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ KEPT_S: Final = 400 * 86_400
 """How long after its last change an account's period is kept: a year and a month, for the bookkeeping."""
 _CLOCK: Final = SystemClock()
 _NAMES: Final = {"#spent": "spent", "#expires": "expires"}
+_ADD: Final = "SET #expires = :expires ADD #spent :amount"
+_SET: Final = "SET #expires = :expires, #spent = :amount"
+_NONE: Final = "attribute_not_exists(#spent)"
+_TRIES: Final = 3
+"""How often giving back begins anew because the sum moved between its two steps."""
 
 
 class DynamoLedger:
@@ -45,8 +51,8 @@ class DynamoLedger:
         return await self._threads.run(self._reserve, account, period, amount, limit)
 
     async def settle(self, account: str, period: str, reserved: int, used: int) -> None:
-        """Replace what was reserved by what was used."""
-        await self._threads.run(self._add, account, period, used - reserved, None)
+        """Replace what was reserved by what was used; what was never reserved can't be given back, so never below 0."""
+        await self._threads.run(self._settle, account, period, max(0, used) - max(0, reserved))
 
     async def spent(self, account: str, period: str) -> int:
         """Reserved and used together, by a consistent read."""
@@ -57,27 +63,47 @@ class DynamoLedger:
         await self._threads.close()
 
     def _reserve(self, account: str, period: str, amount: int, limit: int) -> bool:
+        amount = max(0, amount)
         if amount > limit:
             return False
         try:
-            self._add(account, period, amount, limit - amount)
+            self._update(account, period, _ADD, amount, f"{_NONE} OR #spent <= :bound", limit - amount)
         except StaleStateError:
             return False
         return True
 
-    def _add(self, account: str, period: str, amount: int, at_most: int | None) -> None:
-        """Add to what is there; raises `StaleStateError` when that is above `at_most`."""
+    def _settle(self, account: str, period: str, more: int) -> None:
+        if more >= 0:
+            self._update(account, period, _ADD, more)
+            return
+        for _ in range(_TRIES):
+            with suppress(StaleStateError):  # less is there than is given back
+                return self._update(account, period, _ADD, more, "#spent >= :bound", -more)
+            with suppress(StaleStateError):  # and now it is enough
+                return self._update(account, period, _SET, 0, f"{_NONE} OR #spent < :bound", -more)
+        raise StoreError("the ledger: the account changes too fast to be settled")
+
+    def _update(
+        self,
+        account: str,
+        period: str,
+        change: str,
+        amount: int,
+        condition: str | None = None,
+        bound: int = 0,
+    ) -> None:
+        """Raises `StaleStateError` when the condition, in which `bound` stands, does not hold."""
         expires = int(self._clock.now_s()) + KEPT_S
         values: dict[str, Any] = {":amount": {"N": str(amount)}, ":expires": {"N": str(expires)}}
         more: dict[str, Any] = {}
-        if at_most is not None:
-            more["ConditionExpression"] = "attribute_not_exists(#spent) OR #spent <= :most"
-            values[":most"] = {"N": str(at_most)}
+        if condition is not None:
+            more["ConditionExpression"] = condition
+            values[":bound"] = {"N": str(bound)}
         with store_errors("the ledger", FAULTS):
             self._client.update_item(
                 TableName=self._table,
                 Key=_key(account, period),
-                UpdateExpression="SET #expires = :expires ADD #spent :amount",
+                UpdateExpression=change,
                 ExpressionAttributeNames=_NAMES,
                 ExpressionAttributeValues=values,
                 **more,

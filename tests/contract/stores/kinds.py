@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from router_core.adapters.dynamodb_ledger import DynamoLedger
+from router_core.adapters.dynamodb_state import DynamoStateStore
 from router_core.adapters.event_log import EventLog
 from router_core.adapters.event_reader import read
 from router_core.adapters.memory import MemoryResponseStore
@@ -28,6 +30,7 @@ from router_core.ports import EventSink, Ledger, RateLimiter, ResponseStore, Sta
 from router_core.reliability.key_limits import KeyLimits
 from tests.contract.redis.linked import PATIENT_S, linked
 from tests.contract.redis.servers import Server
+from tests.localmoto import state_table
 
 Pass = Callable[[float], Awaitable[None]]
 Limits = Mapping[str, KeyLimits | None]
@@ -91,6 +94,15 @@ async def redis_state(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Sta
 
 
 @asynccontextmanager
+async def dynamodb_state(request: pytest.FixtureRequest) -> AsyncIterator[tuple[StateStore, Pass]]:
+    client = request.getfixturevalue("aws")("dynamodb")
+    clock = SetClock()
+    store = DynamoStateStore(client, state_table(client), clock=clock)
+    yield store, clock.advance
+    await store.close()
+
+
+@asynccontextmanager
 async def memory_ledger(_: pytest.FixtureRequest) -> AsyncIterator[MakeLedgers]:
     only = MemoryLedger()
     yield lambda: only
@@ -101,6 +113,20 @@ async def redis_ledger(request: pytest.FixtureRequest) -> AsyncIterator[MakeLedg
     server: Server = request.getfixturevalue("redis_server")
     async with linked(server, timeout_s=PATIENT_S) as redis:
         yield lambda: RedisLedger(redis.link)
+
+
+@asynccontextmanager
+async def dynamodb_ledger(request: pytest.FixtureRequest) -> AsyncIterator[MakeLedgers]:
+    client = request.getfixturevalue("aws")("dynamodb")
+    table, made = state_table(client), list[DynamoLedger]()
+
+    def make() -> Ledger:
+        made.append(DynamoLedger(client, table))
+        return made[-1]
+
+    yield make
+    for ledger in made:
+        await ledger.close()
 
 
 def file_sink(directory: Path) -> tuple[EventSink, Callable[[], list[dict[str, Any]]]]:
@@ -116,10 +142,11 @@ RATE_LIMITERS: list[Callable[[pytest.FixtureRequest], AbstractAsyncContextManage
 ]
 STATE_STORES: list[
     Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[tuple[StateStore, Pass]]]
-] = [memory_state, redis_state]
+] = [memory_state, redis_state, dynamodb_state]
 LEDGERS: list[Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[MakeLedgers]]] = [
     memory_ledger,
     redis_ledger,
+    dynamodb_ledger,
 ]
 """A ledger's subject gives a maker: each call is one more process that counts the same money."""
 EVENT_SINKS: list[Callable[[Path], tuple[EventSink, Callable[[], list[dict[str, Any]]]]]] = [file_sink]
