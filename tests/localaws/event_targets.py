@@ -1,0 +1,66 @@
+"""Delivers EventBridge events to the kinds of target that moto leaves out: functions, state machines, topics, streams."""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import threading
+import time
+from typing import Any, Final, cast
+
+from moto.events.models import Rule
+from moto.events.utils import EventTemplateParser
+
+from tests.localaws.invocation import send
+from tests.localaws.replacing import replace
+
+OURS: Final = ("lambda", "states", "sns", "kinesis")
+_LOG: Final = logging.getLogger(__name__)
+
+
+def body_for(target: dict[str, Any], event: dict[str, Any]) -> Any:
+    """What this target receives: the event, a part of it, a constant, or a text made from it."""
+    if "Input" in target:
+        return json.loads(target["Input"])
+    if path := target.get("InputPath"):
+        found: Any = event
+        for part in path.removeprefix("$").strip(".").split("."):
+            found = found[part] if part else found
+        return found
+    if transformer := target.get("InputTransformer"):
+        return EventTemplateParser.parse(
+            transformer["InputTemplate"], transformer.get("InputPathsMap", {}), cast(Any, event)
+        )
+    return event
+
+
+def _with_written_time(event: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(event.get("time"), (int, float)):
+        return event
+    return {**event, "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(event["time"]))}
+
+
+def _deliver(target: dict[str, Any], event: dict[str, Any]) -> None:
+    try:
+        send(target["Arn"], body_for(target, event))
+    except Exception:
+        _LOG.exception("an event did not reach %s", target["Arn"])
+
+
+def install() -> None:
+    """Split each rule's targets: moto serves those it knows, we the others."""
+    moto_sends = Rule.send_to_targets
+
+    def send_to_targets(rule: Rule, event: Any, transform_input: bool = True) -> None:
+        if rule.state != "ENABLED" or not rule.event_pattern.matches_event(event):
+            return
+        ours = [target for target in rule.targets if target["Arn"].split(":")[2] in OURS]
+        theirs = copy.copy(rule)
+        theirs.targets = [target for target in rule.targets if target not in ours]
+        moto_sends(theirs, event, transform_input)
+        for target in ours:
+            written = _with_written_time(dict(event))
+            threading.Thread(target=_deliver, args=(target, written), daemon=True).start()
+
+    replace(Rule, "send_to_targets", send_to_targets)
