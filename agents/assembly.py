@@ -140,10 +140,14 @@ class Router:
 
     async def start(self) -> None:
         """Look at every target once, then keep looking in the background."""
-        await asyncio.gather(*(self._look(name) for name in self._ports.probes))
-        self._refresh()
+        await self.look()
         self._tasks = [asyncio.create_task(self._watch(name)) for name in self._ports.probes]
         self._tasks.append(asyncio.create_task(self._keep_fresh()))
+
+    async def look(self) -> None:
+        """Look at every target once, now; for a host that sleeps between requests this is all the looking there is."""
+        await asyncio.gather(*(self._look(name) for name in self._ports.probes))
+        self._refresh()
 
     async def close(self) -> None:
         """Stop looking, and let the events reach their sink."""

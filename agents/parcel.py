@@ -1,7 +1,7 @@
 """Payloads that stay below the limit of a workflow's state: what is large goes by reference.
 
 Step Functions hands on at most 256 KiB. Seven values of `MAX_INLINE` and what a failed stage said stay below it,
-whatever they hold; anything larger is put away and travels as `{"by_reference": sha256}`, beside the few members that the
+whatever they hold; anything larger is put away and travels as `{"by_reference": key}`, beside the few members that the
 state machine's choices read.
 """
 
@@ -15,16 +15,16 @@ from router_core.ports import BlobStore
 
 MAX_INLINE: Final = 24 * 1024
 REFERENCE: Final = "by_reference"
-_CHOSEN_BY: Final = ("hit", "status")
+_SEEN: Final = ("hit", "status", "error")
 
 
-async def pack(value: Mapping[str, Any], blobs: BlobStore) -> dict[str, Any]:
-    """The value as it travels. Raises `StoreError`."""
+async def pack(value: Mapping[str, Any], blobs: BlobStore, *, inline: bool = True) -> dict[str, Any]:
+    """The value as it travels; not `inline` whatever its size, where it must not be seen. Raises `StoreError`."""
     body = json.dumps(value, separators=(",", ":"))
-    if len(body) <= MAX_INLINE:
+    if inline and len(body) <= MAX_INLINE:
         return dict(value)
-    inline = {name: value[name] for name in _CHOSEN_BY if name in value}
-    return {**inline, REFERENCE: await blobs.put(body.encode())}
+    seen = {name: value[name] for name in _SEEN if name in value}
+    return {**seen, REFERENCE: await blobs.put(body.encode())}
 
 
 async def unpack(value: Any, blobs: BlobStore) -> Any:

@@ -1,7 +1,7 @@
 """The stages of `router_core.stages` as steps that may run on different machines, each from the agents of the pipeline.
 
 A stage takes one JSON payload, adds its own key and gives the payload on; nothing else travels. A value is
-either there or, when large, `{"by_reference": sha256, ...}` (`agents/parcel.py`).
+either there or, when large, `{"by_reference": key, ...}` (`agents/parcel.py`).
 
     request    written by whoever starts the workflow: the validated request with the caller that authentication found
     context    {features, policy: {sha256, document}, started_s, read_s}
@@ -11,7 +11,7 @@ either there or, when large, `{"by_reference": sha256, ...}` (`agents/parcel.py`
                that the caller's device runs for itself
     execution  the fields of `Execution`
     answer     {status, ...}: what the caller is told; `status` is completed | execute_on_device | failed
-    caught     {Error, Cause} as Step Functions writes it, where a stage failed
+    caught     {Error, Cause} as Step Functions writes it, where a stage failed; the host reads from it what the stage said
 
 Seconds are wall time, because machines share no other clock; all stages and legs count one deadline from `started_s`.
 
@@ -49,7 +49,6 @@ from agents.carried import (
     inflight_of,
     notes_of,
     request_of,
-    told_of,
     tried_of,
     turn_of,
 )
@@ -177,13 +176,13 @@ class MonitorStage:
         raise self._unanswered(turn, payload)
 
     def _undecided(self, payload: Payload) -> TierwiseError:
-        error = error_from_json(told_of(payload.get("caught") or {}))
+        error = error_from_json(payload.get("caught") or {})
         if isinstance(error, NoTargetError):
             self._ending.refused(request_of(payload), error)
         return error
 
     def _unanswered(self, turn: Turn, payload: Payload) -> TierwiseError:
-        error = error_from_json(told_of(payload.get("caught") or {}))
+        error = error_from_json(payload.get("caught") or {})
         job = _job(turn, payload, None, turn.marks_s[-1])
         if isinstance(error, AllTargetsFailedError | DeadlineError):
             job.ledger.attempts.extend(error.attempts)
@@ -194,7 +193,7 @@ class MonitorStage:
 def _notes(payload: Payload) -> Mapping[str, Any] | None:
     """What the leg before left, None in the first."""
     caught = payload.get("caught")
-    return None if caught is None else told_of(caught)["notes"]
+    return None if caught is None else caught["notes"]
 
 
 def _job(turn: Turn, payload: Payload, notes: Mapping[str, Any] | None, now: float) -> Job:

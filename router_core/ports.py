@@ -160,9 +160,10 @@ class Ledger(Protocol):
 
 
 class BlobStore(Protocol):
-    """Bytes by their own SHA-256, for a while: what is too large to travel inside a workflow's state. May hold callers'
-    content, so it is encrypted and never logged. Raises `StoreError`; `get` also for what is not there or was changed."""
+    """Bytes by a key that their content gives them, for a while: what is too large to travel inside a workflow's state.
+    May hold callers' content, so it is encrypted and never logged. Raises `StoreError`; `get` also for what is not
+    there or was changed."""
 
-    async def put(self, data: bytes) -> str: ...
+    async def put(self, content: bytes) -> str: ...
 
-    async def get(self, sha256: str) -> bytes: ...
+    async def get(self, key: str) -> bytes: ...
