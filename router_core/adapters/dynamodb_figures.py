@@ -35,7 +35,6 @@ FAULTS: Final[Faults] = {
     "TransactionCanceledException": (StaleStateError, "is being written by another"),
     "TransactionInProgressException": (StaleStateError, "is being written by another"),
 }
-_BUSY: Final = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
 _CLOCK: Final = SystemClock()
 
 
@@ -141,12 +140,12 @@ class DynamoFigures:
         increments = sorted(figures.increments().items())
         names = {f"#{i}": name for i, (name, _) in enumerate(increments)}
         values = {f":{i}": {"N": str(value)} for i, (_, value) in enumerate(increments)}
-        adding = ", ".join(f"#{i} :{i}" for i in range(len(increments)))
+        adding = " ADD " + ", ".join(f"#{i} :{i}" for i in range(len(increments))) if increments else ""
         return {
             "Update": {
                 "TableName": self._metrics,
                 "Key": {"target": {"S": subject}, "time": {"N": str(minute_s)}},
-                "UpdateExpression": f"SET #e = :e ADD {adding}",
+                "UpdateExpression": f"SET #e = :e{adding}",
                 "ExpressionAttributeNames": {**names, "#e": "expires"},
                 "ExpressionAttributeValues": {**values, ":e": {"N": str(minute_s + MINUTE_KEPT_S)}},
             }
