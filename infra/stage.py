@@ -11,8 +11,12 @@ from dataclasses import replace
 from aws_cdk import App, Tags
 
 from infra.environments import ENVIRONMENTS, Environment
+from infra.stacks.agents import AgentsStack
+from infra.stacks.api import ApiStack
+from infra.stacks.cache import CacheStack
 from infra.stacks.data import DataStack
 from infra.stacks.network import NetworkStack
+from infra.stacks.workflow import WorkflowStack
 
 
 def chosen_environment(app: App) -> Environment:
@@ -35,7 +39,10 @@ def compose(app: App, environment: Environment) -> None:
     if app.node.try_get_context(key) is None:  # an account that no file knows: no look-up, the zones are ours to name
         app.node.set_context(key, list(environment.zones))
     network = NetworkStack(app, environment)
-    DataStack(app, environment)
-    assert network.vpc
+    data = DataStack(app, environment)
+    cache = CacheStack(app, environment, network=network, data=data)
+    agents = AgentsStack(app, environment, network=network, data=data, cache=cache)
+    WorkflowStack(app, environment, agents=agents, data=data)
+    ApiStack(app, environment, agents=agents)
     Tags.of(app).add("application", "tierwise")
     Tags.of(app).add("environment", environment.name)

@@ -18,6 +18,9 @@ from router_core.deployment import resource_name
 PUBLIC = "public"
 PRIVATE = "private"
 ISOLATED = "isolated"
+CACHE_PORT = 6380
+"""Not the port that everybody tries."""
+MODEL_PORT = 8000
 
 
 class Vpc(Construct):
@@ -54,8 +57,8 @@ class Vpc(Construct):
         self.nodes = self._group("Nodes", "Nodes that serve models")
         self.cache = self._group("Cache", "Redis")
         for caller in (self.functions, self.gateways):
-            self.cache.add_ingress_rule(caller, ec2.Port.tcp(6379), "Redis over TLS")
-        self.nodes.add_ingress_rule(self.gateways, ec2.Port.tcp(8000), "OpenAI protocol of a model server")
+            self.cache.add_ingress_rule(caller, ec2.Port.tcp(CACHE_PORT), "Redis over TLS")
+        self.nodes.add_ingress_rule(self.gateways, ec2.Port.tcp(MODEL_PORT), "OpenAI protocol of a model server")
         self._endpoints(environment)
 
     def _flow_log_group(self, environment: Environment) -> logs.LogGroup:

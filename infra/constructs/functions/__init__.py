@@ -1,0 +1,1 @@
+"""Functions of the product: their asset, roles, permissions, variables and parameters."""

@@ -1,0 +1,247 @@
+"""What each function may do: one row per permission, by name of action and address of resource.
+
+A function that is not listed may do nothing but log, trace and reach the network. An address that ends in a wildcard
+says why beside it, and a row without a reason is refused before it becomes a role.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from infra.environments import Environment
+from infra.naming import arn, bucket_name
+from router_core import deployment
+from router_core.deployment import resource_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """Actions on resources. `reason` says why a wildcard cannot be narrower."""
+
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    reason: str | None = None
+    conditions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if any("*" in action for action in self.actions):
+            raise ValueError(f"actions are named one by one: {', '.join(self.actions)}")
+        if self.wildcards and not self.reason:
+            raise ValueError(f"a wildcard needs a reason: {', '.join(self.wildcards)}")
+
+    @property
+    def wildcards(self) -> tuple[str, ...]:
+        return tuple(resource for resource in self.resources if "*" in resource)
+
+
+READ = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
+WRITE = ("dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+PAYLOADS = "payloads"
+"""Prefix in the archive bucket for what is too large to travel between stages."""
+
+
+def grants(environment: Environment, key_arn: str) -> dict[str, tuple[Grant, ...]]:
+    """Rows by function. A function of the stage table that has no row here of its own gets what every stage needs."""
+    every_stage = (*_configuration(environment), _key(key_arn), _payloads(environment))
+    own: dict[str, tuple[Grant, ...]] = {
+        "context": (_table(environment, "state", READ + WRITE),),
+        "resource": (_table(environment, "metrics", READ), _table(environment, "state", READ + WRITE), *_sensing()),
+        "router": (),
+        "cache": (_secrets(environment),),
+        "execute": (*_models(environment), _secrets(environment), _table(environment, "state", READ + WRITE)),
+        "monitor": (*_records(environment), _secrets(environment)),
+    }
+    whole_path = tuple(grant for rows in own.values() for grant in rows)
+    hosts = {
+        "api": (*every_stage, *whole_path, _index(environment), *_workflow(environment)),
+        "authorizer": (*_configuration(environment), _key(key_arn), _secrets(environment)),
+        "analytics": (_stream_reader(environment), _key(key_arn), *_analytics(environment)),
+        "rotation": (_key(key_arn), *_rotation(environment)),
+    }
+    return {name: (*every_stage, *rows) for name, rows in own.items()} | hosts | {"": every_stage}
+
+
+def of(function: str, table: Mapping[str, tuple[Grant, ...]]) -> tuple[Grant, ...]:
+    """The rows of one function; a stage that is new to the table gets what every stage needs."""
+    return table.get(function, table[""])
+
+
+def _table(environment: Environment, name: str, actions: tuple[str, ...]) -> Grant:
+    return Grant(
+        actions=actions, resources=(arn(environment, "dynamodb", f"table/{resource_name(environment.name, name)}"),)
+    )
+
+
+def _index(environment: Environment) -> Grant:
+    table = resource_name(environment.name, "decisions")
+    return Grant(
+        actions=("dynamodb:Query",),
+        resources=(arn(environment, "dynamodb", f"table/{table}/index/{deployment.TENANT_INDEX}"),),
+    )
+
+
+def _key(key_arn: str) -> Grant:
+    return Grant(actions=("kms:Decrypt", "kms:GenerateDataKey"), resources=(key_arn,))
+
+
+def _payloads(environment: Environment) -> Grant:
+    bucket = bucket_name(environment, deployment.ARCHIVE_BUCKET)
+    return Grant(
+        actions=("s3:GetObject", "s3:PutObject"),
+        resources=(f"arn:aws:s3:::{bucket}/{PAYLOADS}/*",),
+        reason="Objects are named by the hash of their contents.",
+    )
+
+
+def _configuration(environment: Environment) -> tuple[Grant, ...]:
+    """The policy with its labels, the rollout, and every setting."""
+    name = environment.name
+    exact = (deployment.policy_parameter(name), deployment.rollout_parameter(name))
+    settings = deployment.settings_prefix(name)
+    addresses = tuple(arn(environment, "ssm", f"parameter{path}") for path in (*exact, settings))
+    return (
+        Grant(actions=("ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"), resources=addresses),
+        Grant(
+            actions=("ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"),
+            resources=(arn(environment, "ssm", f"parameter{settings}/*"),),
+            reason="Each setting is a parameter of its own; an operator may add one.",
+        ),
+    )
+
+
+def _secrets(environment: Environment) -> Grant:
+    return Grant(
+        actions=("secretsmanager:GetSecretValue",),
+        resources=(arn(environment, "secretsmanager", f"secret:tierwise/{environment.name}/*"),),
+        reason="Secrets Manager adds six characters to a secret's name; settings name keys of targets and callers.",
+    )
+
+
+def _models(environment: Environment) -> tuple[Grant, ...]:
+    """Models are data: settings name them, and a cross-region profile calls its model wherever there is room."""
+    invoke = ("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream")
+    return (
+        Grant(
+            actions=invoke,
+            resources=("arn:aws:bedrock:*::foundation-model/*",),
+            reason="Settings choose the model; a cross-region profile runs it in another region of its continent.",
+        ),
+        Grant(
+            actions=invoke,
+            resources=(arn(environment, "bedrock", "inference-profile/*"),),
+            reason="Settings choose the profile.",
+        ),
+        Grant(
+            actions=("sagemaker:InvokeEndpoint", "sagemaker:InvokeEndpointWithResponseStream"),
+            resources=(arn(environment, "sagemaker", f"endpoint/{resource_name(environment.name, '*')}"),),
+            reason="Settings choose the endpoint among this environment's.",
+        ),
+        Grant(
+            actions=(
+                "comprehend:DetectEntities",
+                "comprehend:DetectPiiEntities",
+                "comprehend:DetectSentiment",
+                "textract:DetectDocumentText",
+            ),
+            resources=("*",),
+            reason="These actions have no resource that a policy could name.",
+        ),
+    )
+
+
+def _sensing() -> tuple[Grant, ...]:
+    """What the resource agent reads about load, limits and prices."""
+    return (
+        Grant(
+            actions=(
+                "cloudwatch:GetMetricData",
+                "pricing:GetProducts",
+                "servicequotas:GetServiceQuota",
+                "servicequotas:ListServiceQuotas",
+            ),
+            resources=("*",),
+            reason="These actions have no resource that a policy could name.",
+        ),
+    )
+
+
+def _bus(environment: Environment) -> Grant:
+    bus = arn(environment, "events", f"event-bus/{resource_name(environment.name, deployment.EVENT_BUS)}")
+    return Grant(actions=("events:PutEvents",), resources=(bus,))
+
+
+def _stream(environment: Environment, actions: tuple[str, ...]) -> Grant:
+    stream = arn(environment, "kinesis", f"stream/{resource_name(environment.name, deployment.STREAM)}")
+    return Grant(actions=actions, resources=(stream,))
+
+
+def _records(environment: Environment) -> tuple[Grant, ...]:
+    return (
+        _table(environment, "decisions", READ + WRITE),
+        _table(environment, "metrics", WRITE),
+        _table(environment, "state", READ + WRITE),
+        _stream(environment, ("kinesis:PutRecord", "kinesis:PutRecords")),
+        _bus(environment),
+    )
+
+
+def _workflow(environment: Environment) -> tuple[Grant, ...]:
+    name = resource_name(environment.name, "inference")
+    machine = arn(environment, "states", f"stateMachine:{name}")
+    runs = arn(environment, "states", f"execution:{name}:*")
+    return (
+        Grant(actions=("states:StartExecution", "states:StartSyncExecution"), resources=(machine,)),
+        Grant(
+            actions=("states:DescribeExecution",),
+            resources=(runs,),
+            reason="A run is named by the request that started it.",
+        ),
+    )
+
+
+def _stream_reader(environment: Environment) -> Grant:
+    actions = ("DescribeStream", "DescribeStreamSummary", "GetRecords", "GetShardIterator", "ListShards")
+    return _stream(environment, tuple(f"kinesis:{action}" for action in actions))
+
+
+def _analytics(environment: Environment) -> tuple[Grant, ...]:
+    dead_letters = arn(environment, "sqs", resource_name(environment.name, "events-dlq"))
+    return (
+        Grant(
+            actions=("cloudwatch:PutMetricData",),
+            resources=("*",),
+            reason="The action has no resource; the condition keeps it to our namespace.",
+            conditions={"StringEquals": {"cloudwatch:namespace": deployment.NAMESPACE}},
+        ),
+        _table(environment, "metrics", READ + WRITE),
+        _table(environment, "state", READ + WRITE),
+        _bus(environment),
+        Grant(actions=("sqs:SendMessage",), resources=(dead_letters,)),
+    )
+
+
+def _rotation(environment: Environment) -> tuple[Grant, ...]:
+    return (
+        Grant(
+            actions=(
+                "secretsmanager:DescribeSecret",
+                "secretsmanager:GetSecretValue",
+                "secretsmanager:PutSecretValue",
+                "secretsmanager:UpdateSecretVersionStage",
+            ),
+            resources=(arn(environment, "secretsmanager", f"secret:tierwise/{environment.name}/*"),),
+            reason="Secrets Manager adds six characters to a secret's name.",
+        ),
+        Grant(
+            actions=("secretsmanager:GetRandomPassword",),
+            resources=("*",),
+            reason="The action has no resource that a policy could name.",
+        ),
+        Grant(
+            actions=("elasticache:DescribeReplicationGroups", "elasticache:ModifyReplicationGroup"),
+            resources=(
+                arn(environment, "elasticache", f"replicationgroup:{resource_name(environment.name, 'cache')}"),
+            ),
+        ),
+    )

@@ -1,0 +1,51 @@
+"""What a host is told about where things are: variables of every function, and the settings in Parameter Store.
+
+Variables are what the templates know (names of tables, the stream, the cache); parameters are what an operator may
+change between deployments (targets, keys). Names and forms are those of `tierwise.toml`.
+"""
+
+from __future__ import annotations
+
+from infra.constructs.redis import Redis
+from infra.environments import Environment
+from infra.naming import arn, bucket_name
+from router_core import deployment
+from router_core.deployment import TABLES, resource_name
+
+MACHINE = "inference"
+"""The state machine's name, after the environment's."""
+
+
+def machine_arn(environment: Environment) -> str:
+    return arn(environment, "states", f"stateMachine:{resource_name(environment.name, MACHINE)}")
+
+
+def function_variables(environment: Environment, redis: Redis) -> dict[str, str]:
+    """Equal for all functions but for `TIERWISE_STAGE`."""
+    name = environment.name
+    tables = {f"TIERWISE_STORES__{table.upper()}": resource_name(name, table) for table in TABLES}
+    return {
+        deployment.ENV: name,
+        deployment.SETTINGS_SSM: deployment.settings_prefix(name),
+        deployment.WORKFLOW_ARN: machine_arn(environment),
+        "TIERWISE_POLICY__SSM": deployment.policy_parameter(name),
+        "TIERWISE_EVENTS__KINESIS": resource_name(name, deployment.STREAM),
+        "TIERWISE_STORES__REDIS_URL": redis.url,
+        "TIERWISE_STORES__REDIS_PASSWORD": f"aws-secret:{redis.secret.secret_arn}",
+        "TIERWISE_STORES__ARCHIVE": bucket_name(environment, deployment.ARCHIVE_BUCKET),
+        **tables,
+    }
+
+
+def initial_settings(environment: Environment) -> dict[str, object]:
+    """What a new environment can reach at once: the device model in the asset, and Bedrock in its region."""
+    continent = environment.region.split("-")[0]
+    bedrock = {"kind": "bedrock", "region": environment.region}
+    return {
+        "targets": [
+            {"name": "device/intent-v1", "kind": "onnx"},
+            {"name": "cloud/nova-micro", "model": f"{continent}.amazon.nova-micro-v1:0", **bedrock},
+            {"name": "cloud/nova-lite", "model": f"{continent}.amazon.nova-lite-v1:0", **bedrock},
+            {"name": "cloud/nova-pro", "model": f"{continent}.amazon.nova-pro-v1:0", **bedrock},
+        ]
+    }
