@@ -86,8 +86,7 @@ def plan(
     data = load_data(settings.data.models, settings.data.regions)
     missing = missing_tiers(settings)
     added = sandbox_targets(missing, access) if sandbox else ()
-    placed = [each for target in settings.targets for each in _with_fallbacks(_placed(target, environ))]
-    configured = tuple(_planned(target, data, settings, _api_key(target, environ)) for target in placed)
+    configured = plan_targets(settings, environ, data)
     stand_ins = tuple(
         replace(_planned(target, data, settings, _stand_in_key(target, access)), stand_in=True)
         for target in added
@@ -102,6 +101,16 @@ def plan(
         printed=printed,
         notes=_notes(settings, data, targets),
         aliases=_aliases(settings, targets),
+    )
+
+
+def plan_targets(
+    settings: Settings, environ: Mapping[str, str], data: DatedData, *, secrets: bool = True
+) -> tuple[PlannedTarget, ...]:
+    """The configured targets; without their api keys for a process that knows them and never calls one."""
+    placed = [each for target in settings.targets for each in _with_fallbacks(_placed(target, environ))]
+    return tuple(
+        _planned(target, data, settings, _api_key(target, environ) if secrets else None) for target in placed
     )
 
 
