@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,9 +58,13 @@ class House:
 
 @contextmanager
 def open_house(
-    folder: Path, upstream: FaultServer, *arguments: str, drain_s: float = 10.0
+    folder: Path,
+    upstream: FaultServer,
+    *arguments: str,
+    drain_s: float = 10.0,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[House]:
-    """`tierwise serve` in `folder`; started there again, it finds its former records."""
+    """`tierwise serve` in `folder`; started there again, it finds its former records. `environment` comes on top."""
     near = {
         "kind": "openai",
         "base_url": upstream.base_url,
@@ -80,10 +84,10 @@ def open_house(
         {"name": "cloud/lite", **far},
     ]
     file = write_settings(folder, targets, POLICY, server={"drain_s": drain_s})
-    environment = {**CREDENTIALS, **SECRETS, "TIERWISE_KEYS": json.dumps(KEYS)}
+    variables = {**CREDENTIALS, **SECRETS, "TIERWISE_KEYS": json.dumps(KEYS), **(environment or {})}
     # The sandbox adds a key of its own to print; with every tier configured it adds nothing else.
     with running_gateway(
-        "--sandbox", "--config", str(file), *arguments, folder=folder, environment=environment
+        "--sandbox", "--config", str(file), *arguments, folder=folder, environment=variables
     ) as gateway:
         yield House(gateway=gateway, upstream=upstream)
 
