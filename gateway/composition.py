@@ -18,9 +18,10 @@ from typing import Final
 from starlette.types import ASGIApp
 
 from agents.assembly import Ports, Router, assemble
+from gateway.composition_aws import Records, open_records
 from gateway.composition_crew import Crew
 from gateway.composition_plan import Plan
-from gateway.composition_records import LogLookup
+from gateway.composition_policy import policy_source, watch_policy
 from gateway.composition_stores import Stores, open_stores
 from gateway.composition_targets import build_adapters
 from gateway.composition_tracing import build_tracing, trace_targets, traced_app, traced_router
@@ -29,12 +30,9 @@ from gateway.http.auth import KeyRecord, KeyRing, digest_of
 from gateway.http.dependencies import AppDependencies
 from gateway.http.edge import Gateway as App
 from router_core.adapters.event_log import EventLog
-from router_core.adapters.policy_file import FilePolicySource
 from router_core.adapters.prometheus import MonitorCollector, render
 from router_core.adapters.system_clock import SystemClock
 
-POLICY_S: Final = 2.0
-"""How often a policy file is looked at."""
 _log: Final = logging.getLogger("tierwise.gateway")
 
 
@@ -72,7 +70,8 @@ class Gateway:
 async def compose(made: Plan, *, worker: str = "0") -> Gateway:
     """Build, look at every target once, and start watching. Raises `ConfigurationError`."""
     settings, clock = made.settings, SystemClock()
-    policy = FilePolicySource(settings.policy.file)
+    # It may ask Parameter Store, and others are served by this loop already.
+    policy = await asyncio.to_thread(policy_source, settings.policy)
     adapters = build_adapters(made)
     events = EventLog(
         settings.events.dir,
@@ -88,6 +87,8 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
         adapters.closers.append(tracing.close)
     stores = await open_stores(made, clock)
     adapters.closers.append(stores.close)
+    records = await open_records(made, events)
+    adapters.closers.append(records.close)
     router = assemble(
         specs,
         Ports(
@@ -95,13 +96,13 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
             embedders=adapters.embedders,
             probes=adapters.probes,
             responses=stores.responses,
-            events=events,
+            events=records.sink,
             policy=policy,
             clock=clock,
         ),
     )
     crew = Crew(router, made.run_dir, worker, clock)
-    dependencies = _dependencies(made, router, crew, events, stores)
+    dependencies = _dependencies(made, router, crew, records, stores)
     app = create_app(replace(dependencies, router=traced_router(router, tracing)))
     gateway = Gateway(app=app, asgi=traced_app(app, tracing), router=router, _closers=adapters.closers)
     try:
@@ -112,14 +113,14 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
         await gateway.close()
         raise
     gateway._tasks = [
-        asyncio.create_task(_repeat(POLICY_S, policy.refresh)),
+        asyncio.create_task(watch_policy(policy, settings.policy)),
         asyncio.create_task(_repeat(crew.every_s, crew.exchange)),
     ]
     return gateway
 
 
 def _dependencies(
-    made: Plan, router: Router, crew: Crew, events: EventLog, stores: Stores
+    made: Plan, router: Router, crew: Crew, records: Records, stores: Stores
 ) -> AppDependencies:
     settings = made.settings
     collector = MonitorCollector(crew.snapshot, version=our_version())
@@ -130,7 +131,7 @@ def _dependencies(
         metrics=lambda: render(collector),
         catalogue=tuple(target.spec for target in made.targets),
         aliases=made.aliases,
-        decisions=LogLookup(settings.events.dir, events),
+        decisions=records.lookup,
         version=our_version(),
         started_s=time.time(),
         max_body_bytes=settings.server.max_body_bytes,

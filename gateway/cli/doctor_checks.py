@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from gateway.cli.doctor_redis import examine_redis
 from gateway.composition_plan import Plan, PlannedTarget, plan
+from gateway.composition_policy import rollout_now
 from gateway.composition_sandbox import NOT_STARTED
 from gateway.settings.loading import load
 from gateway.settings.schema import Settings
-from router_core.adapters.policy_file import read_policy
 from router_core.errors import TierwiseError
 from router_core.inference import TIERS
 
-EXTRAS: Final = {"edge": ("onnxruntime", "tokenizers"), "aws": ("boto3",)}
+EXTRAS: Final = {"edge": ("onnxruntime", "tokenizers"), "aws": ("boto3",), "redis": ("redis",)}
 PACKAGES: Final = ("router_core", "agents", "edge_runtime", "gateway")
 CONNECT_S: Final = 2.0
 
@@ -46,6 +47,7 @@ def examine(config: str | None, *, sandbox: bool) -> list[Finding]:
         *_plan(settings, sandbox=sandbox),
         _policy(settings),
         _events(settings),
+        _redis(settings),
         *_surroundings(),
     ]
 
@@ -118,13 +120,13 @@ def _device_model(what: str, target: PlannedTarget) -> Finding:
 
 
 def _policy(settings: Settings) -> Finding:
-    if settings.policy.ssm is not None:
-        return _fail("policy", "policy.ssm is not supported yet; use policy.file")
     try:
-        policy = read_policy(settings.policy.file)
+        now = rollout_now(settings.policy)
     except TierwiseError as error:
         return _fail("policy", str(error))
-    return _ok("policy", f"{policy.label} from {settings.policy.file or 'the package'}")
+    canary = f", and {now.canary.label} for {now.share:.0%} of the sessions" if now.canary is not None else ""
+    where = settings.policy.ssm or settings.policy.file or "the package"
+    return _ok("policy", f"{now.stable.label} from {where}{canary}")
 
 
 def _events(settings: Settings) -> Finding:
@@ -136,6 +138,11 @@ def _events(settings: Settings) -> Finding:
             return _ok("events", f"{settings.events.dir} is writable")
     except OSError as error:
         return _fail("events", f"{settings.events.dir} is not writable ({error.strerror})")
+
+
+def _redis(settings: Settings) -> Finding:
+    verdict, detail = examine_redis(settings.redis, os.environ)
+    return Finding(verdict=verdict, what="redis", detail=detail)
 
 
 def _surroundings() -> Iterator[Finding]:

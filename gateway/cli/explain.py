@@ -38,12 +38,12 @@ def decide_here(options: argparse.Namespace) -> dict[str, Any]:
     from agents.context import ContextAgent
     from gateway.cli.request import body_of
     from gateway.composition_plan import plan
+    from gateway.composition_policy import rollout_now
     from gateway.composition_sandbox import NOT_STARTED
     from gateway.http.answers import routing
     from gateway.http.intake import inference_request
     from gateway.http.wire.decoding import BodyDecoder
     from gateway.http.wire.inference import InferenceBody
-    from router_core.adapters.policy_file import read_policy
     from router_core.execution import Served
     from router_core.inference import Caller
     from router_core.resources import ResourceState, Target, TargetState
@@ -52,7 +52,7 @@ def decide_here(options: argparse.Namespace) -> dict[str, Any]:
 
     settings = load(options.config, os.environ)
     made = plan(settings, os.environ, sandbox=True, access=NOT_STARTED)
-    policy = read_policy(settings.policy.file)
+    policy = rollout_now(settings.policy).stable
     body = BodyDecoder(InferenceBody).decode(json.dumps(body_of(options)).encode())
     caller = Caller(tenant="local", key_id="cli", role="admin")
     request = inference_request(body, caller, "explain", cache_allowed=False)

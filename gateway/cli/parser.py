@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Final
 
+from gateway.cli.policy_arguments import policy_arguments
+
 DONE: Final = 0
 FAILED: Final = 1
 Parser = argparse.ArgumentParser
@@ -147,27 +149,6 @@ def _config(parser: Parser) -> None:
     )
 
 
-def _policy(parser: Parser) -> None:
-    actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
-    show = actions.add_parser("show", help="print the whole policy in force, defaults included")
-    validate = actions.add_parser(
-        "validate", help="check a policy file; 1 and the key that is wrong if it is not valid"
-    )
-    validate.add_argument("file", metavar="FILE")
-    diff = actions.add_parser("diff", help="what changes, key by key")
-    diff.add_argument("before", metavar="BEFORE", help="a policy file, or `default`")
-    diff.add_argument(
-        "after", metavar="AFTER", nargs="?", help="a policy file (default: the policy in force)"
-    )
-    for action in (show, diff):
-        _config(action)
-    for action in (show, validate, diff):
-        # The outer --json must survive when it is only given before the action.
-        action.add_argument(
-            "--json", action="store_true", default=argparse.SUPPRESS, help="print JSON instead of text"
-        )
-
-
 def _models(parser: Parser) -> None:
     actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
     listing = actions.add_parser(
@@ -217,7 +198,7 @@ COMMANDS: Final = (
     _command("ask", _ask, "send one request to a running gateway and print the answer"),
     _command("explain", _explain, "say where a request would go and why, without sending it on"),
     _command("targets", _targets, "list the targets of a running gateway and how they are"),
-    _command("policy", _policy, "show, check and compare policies"),
+    _command("policy", policy_arguments, "show, check, compare and roll out policies"),
     _command("models", _models, "list models"),
     _command("demo", _demo, "play sixteen requests in a sandbox and print where each went and why"),
     _command("bench", _bench, "measure the decision and the gateway (from a checkout)"),

@@ -1,10 +1,12 @@
-"""`tierwise policy`: shows the policy in force, checks a file, and says what would change."""
+"""`tierwise policy`: shows the policy in force, checks a file, says what would change; environments have their own part."""
 
 from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 from gateway.cli.output import print_json, print_table
 from gateway.settings.loading import load
@@ -17,20 +19,47 @@ from router_core.policy.parse import minified, to_document
 
 def run(options: argparse.Namespace) -> int:
     """The action's status. Raises `ConfigurationError` for a policy or settings that cannot be."""
-    actions = {"show": _show, "validate": _validate, "diff": _diff}
-    return actions[options.action](options)
+    if getattr(options, "env", None) is not None:
+        from gateway.cli.policy_environment import run_in_environment
+
+        return run_in_environment(options)
+    return _ACTIONS[options.action](options)
+
+
+def print_diff(before: Policy, after: Policy, *, as_json: bool) -> None:
+    """What changes from one to the other."""
+    changes = diff(before, after)
+    if as_json:
+        print_json(
+            {
+                "before": before.label,
+                "after": after.label,
+                "changes": [{"key": one.key, "before": one.before, "after": one.after} for one in changes],
+            }
+        )
+    elif not changes:
+        print("no difference")
+    else:
+        print_table(
+            ("key", f"before: {before.label}", f"after: {after.label}"),
+            [(one.key, one.before, one.after) for one in changes],
+        )
 
 
 def _in_force(config: str | None) -> Policy:
-    settings = load(config, os.environ)
-    if settings.policy.ssm is not None:
-        raise ConfigurationError("settings: policy.ssm is not supported yet; use policy.file")
-    return read_policy(settings.policy.file)
+    from gateway.composition_policy import rollout_now
+
+    return rollout_now(load(config, os.environ).policy).stable
 
 
 def _show(options: argparse.Namespace) -> int:
-    # The document is JSON already, so that its output is always a valid policy file.
-    print_json(to_document(_in_force(options.config)))
+    if options.schema:
+        from router_core.policy.schema import json_schema
+
+        print_json(json_schema())
+    else:
+        # The document is JSON already, so that its output is always a valid policy file.
+        print_json(to_document(_in_force(options.config)))
     return 0
 
 
@@ -47,22 +76,16 @@ def _validate(options: argparse.Namespace) -> int:
 
 
 def _diff(options: argparse.Namespace) -> int:
+    if options.before is None:
+        raise ConfigurationError("name a policy file (or `default`) to compare, or an environment with --env")
     before = read_policy(None if options.before == "default" else Path(options.before))
     after = read_policy(Path(options.after)) if options.after else _in_force(options.config)
-    changes = diff(before, after)
-    if options.json:
-        print_json(
-            {
-                "before": before.label,
-                "after": after.label,
-                "changes": [{"key": one.key, "before": one.before, "after": one.after} for one in changes],
-            }
-        )
-    elif not changes:
-        print("no difference")
-    else:
-        print_table(
-            ("key", f"before: {before.label}", f"after: {after.label}"),
-            [(one.key, one.before, one.after) for one in changes],
-        )
+    print_diff(before, after, as_json=options.json)
     return 0
+
+
+_ACTIONS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
+    "show": _show,
+    "validate": _validate,
+    "diff": _diff,
+}

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING
 
 from gateway.cli.output import note
 from gateway.composition_plan import Plan, is_loopback, missing_tiers, plan
+from gateway.composition_policy import check_policy
 from gateway.composition_sandbox import NO_ACCESS, Access
 from gateway.settings.loading import check, load
 from gateway.settings.schema import Settings
 from gateway.settings.secrets import Secret
-from router_core.adapters.policy_file import read_policy
 from router_core.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -67,12 +67,7 @@ def with_options(settings: Settings, options: argparse.Namespace) -> Settings:
 
 def check_startable(settings: Settings, *, sandbox: bool) -> None:
     """Everything that can be known to be wrong before a port is taken. Raises `ConfigurationError`."""
-    if settings.policy.ssm is not None:
-        raise ConfigurationError(
-            "settings: policy.ssm is not supported yet (the Parameter Store source comes with the aws extra in a later "
-            "release); use policy.file"
-        )
-    read_policy(settings.policy.file)
+    check_policy(settings.policy)
     if sandbox and not is_loopback(settings.server.host) and not settings.keys:
         raise ConfigurationError(
             f"the sandbox with its generated key listens on loopback only, not on {settings.server.host}; configure a "

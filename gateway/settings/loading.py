@@ -1,4 +1,5 @@
-"""Finds, reads and checks the settings: a TOML file, variables over it, and rules that join several keys."""
+"""Finds, reads and checks the settings: a TOML file, Parameter Store over it where that is asked for, variables over
+both, and rules that join several keys."""
 
 from __future__ import annotations
 
@@ -6,14 +7,16 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
-from gateway.settings.environment import overlay
+from gateway.settings.environment import overlay, overlay_parameters
 from gateway.settings.reading import read
 from gateway.settings.schema import KeySettings, RedisSettings, Settings, TargetSettings
-from router_core.errors import ConfigurationError
+from router_core.deployment import SETTINGS_SSM
+from router_core.errors import ConfigurationError, StoreError
 from router_core.inference import OBJECTIVES, TASKS
 
 DEFAULT_FILE: Final = Path("tierwise.toml")
@@ -23,12 +26,16 @@ _ALIAS: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,95}")
 
 
 def load(path: str | None, environ: Mapping[str, str]) -> Settings:
-    """Settings from `path`, else TIERWISE_CONFIG, else ./tierwise.toml, else defaults; variables win over files.
+    """Settings from `path`, else TIERWISE_CONFIG, else ./tierwise.toml, else defaults; what lies below the prefix in
+    TIERWISE_SETTINGS_SSM wins over files, variables win over both.
 
-    Raises `ConfigurationError` naming the key; a file that was named must exist.
+    Raises `ConfigurationError` naming the key; a file that was named must exist, and Parameter Store must answer.
     """
     file = find(path, environ)
-    settings = read(Settings, overlay(_decode(file) if file else {}, environ))
+    document = _decode(file) if file else {}
+    if prefix := environ.get(SETTINGS_SSM):
+        document = overlay_parameters(document, prefix, _parameters(prefix))
+    settings = read(Settings, overlay(document, environ))
     check(settings)
     return replace(settings, source=file)
 
@@ -39,6 +46,18 @@ def find(path: str | None, environ: Mapping[str, str]) -> Path | None:
     if named:
         return Path(named)
     return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
+
+
+def _parameters(prefix: str) -> dict[str, str]:
+    if find_spec("boto3") is None:
+        raise ConfigurationError(f"settings: {SETTINGS_SSM} needs the aws extra: pip install 'tierwise[aws]'")
+    from router_core.adapters.ssm_settings import SsmSettings
+
+    try:
+        return SsmSettings.connect().read(prefix)
+    except StoreError as error:
+        # Without them limits or keys might be missing, so a gateway does not start on what is left.
+        raise ConfigurationError(f"settings: {SETTINGS_SSM} {prefix[:256]}: {error}") from error
 
 
 def _decode(file: Path) -> dict[str, Any]:

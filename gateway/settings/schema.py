@@ -25,6 +25,8 @@ _NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,95}"
 _ID: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 _HOST_PORT: Final = r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?"
 _REDIS_URL: Final = r"rediss?://[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?(/[0-9]{1,3})?"
+_TABLE: Final = r"[A-Za-z0-9_.-]{3,255}"
+_BUCKET: Final = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 _REGION: Final = r"[A-Za-z]{2}|[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}"
 
 
@@ -94,10 +96,15 @@ class KeySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySettings:
-    """Where the policy document is; neither given means the packaged default."""
+    """Where the policy document is; neither given means the packaged default. `ssm` names a parameter, looked at every
+    `poll_s` seconds; the last good policy is kept in `copy`, from which a gateway starts when nobody can be asked."""
 
     file: Path | None = None
-    ssm: str | None = None
+    ssm: str | None = matching(
+        None, r"(/[A-Za-z0-9_.-]{1,100}){2,10}", "a parameter such as /tierwise/dev/policy"
+    )
+    poll_s: float = bounded(10.0, 0.2, 20.0)
+    copy: Path | None = Path("var/policy.json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +116,7 @@ class EventSettings:
     rotate_mb: int = bounded(64, 1, 4096)
     keep_files: int = bounded(16, 1, 10_000)
     content_logging: bool = False
+    kinesis: str | None = matching(None, r"[A-Za-z0-9_.-]{1,128}", "the name of a Kinesis stream")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +150,20 @@ class RedisSettings:
     def configured(self) -> bool:
         """Whether there is a Redis to use."""
         return self.url is not None or bool(self.sentinels)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    """What an AWS environment calls its tables and its buckets; region and credentials come from AWS's own variables. A
+    name that is not given is one that the process does without. `keep_days`: how long a decision stays in its table."""
+
+    decisions: str | None = matching(None, _TABLE, "the name of a DynamoDB table")
+    state: str | None = matching(None, _TABLE, "the name of a DynamoDB table")
+    config: str | None = matching(None, _TABLE, "the name of a DynamoDB table")
+    metrics: str | None = matching(None, _TABLE, "the name of a DynamoDB table")
+    archive: str | None = matching(None, _BUCKET, "the name of an S3 bucket")
+    models: str | None = matching(None, _BUCKET, "the name of an S3 bucket")
+    keep_days: int = bounded(30, 1, 3650)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +204,7 @@ class Settings:
     events: EventSettings = EventSettings()
     cache: CacheSettings = CacheSettings()
     redis: RedisSettings = RedisSettings()
+    stores: StoreSettings = StoreSettings()
     device: DeviceSettings = DeviceSettings()
     tracing: TracingSettings = TracingSettings()
     data: DataSettings = DataSettings()
