@@ -83,8 +83,7 @@ def _decision(record: Record) -> Read:
 
 def _outcome(record: Record) -> Read:
     served, status, tries = record["target"], record["status"], record["attempts"]
-    if len(tries) > MOST_ATTEMPTS:
-        raise ValueError("an outcome has too many attempts")
+    _check_attempts(tries, record.get("attempt_figures"))
     reported = status == REPORTED
     failed = tries[-1]["outcome"] not in FAULTLESS if reported else status == "failed"
     values = [("Errors", float(failed)), *_latency(record, good=not failed and status != "cancelled")]
@@ -96,6 +95,23 @@ def _outcome(record: Record) -> Read:
         tier = record["tier"] if target == served else tier_by_name(target)
         read.append((tier, target, [("Attempts", 1.0), ("AttemptErrors", float(fault))]))
     return read
+
+
+def _check_attempts(tries: Any, rows: Any) -> None:
+    """What is learned from attempts later reads them without looking again. `rows` may be missing, not malformed."""
+    if not isinstance(tries, list) or len(tries) > MOST_ATTEMPTS:
+        raise ValueError("an outcome has no list of attempts, or too many")
+    for attempt in tries:
+        _name(attempt["target"])
+        _number(attempt["latency_ms"])
+    if rows is None:
+        return
+    if len(rows) != len(tries):
+        raise ValueError("an outcome's figures are not those of its attempts")
+    for ttft_ms, *others in rows:
+        told = [_number(figure) for figure in (ttft_ms or 0.0, *others)]
+        if len(told) != len(FIGURES):
+            raise ValueError("an attempt's figures are incomplete")
 
 
 def _request(record: Record) -> list[tuple[str, float]]:
