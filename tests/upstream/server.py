@@ -23,6 +23,7 @@ from tests.upstream.bedrock_wire import bedrock_answer
 from tests.upstream.faults import Answer, Exchange, Fault
 from tests.upstream.openai_wire import embeddings_answer, openai_answer
 from tests.upstream.play import After, Connection, play, play_json
+from tests.upstream.sagemaker_wire import sagemaker_answer
 
 __all__ = ["Exchange", "Fault", "FaultServer", "refusing_url"]
 
@@ -217,7 +218,10 @@ class FaultServer:
 
     def _parts(self, exchange: Exchange) -> Answer:
         length = self.length if exchange.fault.length is None else exchange.fault.length
-        build = bedrock_answer if exchange.path.startswith("/model/") else openai_answer
+        builders = {"/model/": bedrock_answer, "/endpoints/": sagemaker_answer}
+        build = next(
+            (made for start, made in builders.items() if exchange.path.startswith(start)), openai_answer
+        )
         return build(exchange.path, exchange.json, exchange.fault, length)
 
     async def _probe(self, connection: Connection, path: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from router_core.adapters.wire.bedrock_errors import event_error
+from router_core.adapters.wire.aws_errors import event_error
 from router_core.adapters.wire.bedrock_request import ANSWER_TOOL, forces_tool
 from router_core.adapters.wire.eventstream import FrameReader
 from router_core.adapters.wire.openai_wire import estimate_usage, is_json

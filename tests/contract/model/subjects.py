@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from router_core.adapters.bedrock import BedrockModel
 from router_core.adapters.http_pool import HttpPool
 from router_core.adapters.openai_http import OpenAIModel
+from router_core.adapters.sagemaker import SageMakerModel
 from router_core.adapters.sigv4 import AwsKeys, static_credentials
 from router_core.inference import Params
 from router_core.ports import Model, ModelCall
@@ -63,9 +64,18 @@ def bedrock_model(url: str) -> tuple[HttpPool, Model]:
     )
 
 
+def sagemaker_model(url: str) -> tuple[HttpPool, Model]:
+    pool = HttpPool(url)
+    credentials = static_credentials(AwsKeys(access_key_id="AKIDEXAMPLE", secret_access_key=SECRET))
+    return pool, SageMakerModel(
+        pool, endpoint="chat-prod", model="test-model", region="eu-central-1", credentials=credentials
+    )
+
+
 REMOTE: dict[str, Callable[[str], tuple[HttpPool, Model]]] = {
     "openai": openai_model,
     "bedrock": bedrock_model,
+    "sagemaker": sagemaker_model,
 }
 
 

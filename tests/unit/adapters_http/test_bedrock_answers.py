@@ -8,8 +8,8 @@ import orjson
 import pytest
 
 from gateway.sandbox.eventstream import event, exception, frame
+from router_core.adapters.wire.aws_errors import ERRORS, answer_error
 from router_core.adapters.wire.bedrock_answers import FINISH, ConverseReader, read_answer, read_usage
-from router_core.adapters.wire.bedrock_errors import ERRORS, answer_error
 from router_core.adapters.wire.bedrock_request import ANSWER_TOOL
 from router_core.errors import RefusedError, TargetError, ThrottledError, UnavailableError
 from router_core.execution import Chunk, Usage

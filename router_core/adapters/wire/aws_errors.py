@@ -1,4 +1,5 @@
-"""Which core error each Bedrock error means; complete, as a test compares it with the service's own description."""
+"""Which core error each error of Bedrock and SageMaker means; complete, as tests compare it with the services' own
+descriptions."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from router_core.adapters.wire.http_errors import retry_after_s, status_error, s
 from router_core.errors import RefusedError, TargetError, ThrottledError, TimeoutTargetError, UnavailableError
 
 ERRORS: Final[Mapping[str, type[TargetError]]] = {
-    # Declared by the service.
+    # Declared by Bedrock.
     "AccessDeniedException": RefusedError,
     "ConflictException": RefusedError,
     "InternalServerException": UnavailableError,
@@ -24,7 +25,14 @@ ERRORS: Final[Mapping[str, type[TargetError]]] = {
     "ServiceUnavailableException": UnavailableError,
     "ThrottlingException": ThrottledError,
     "ValidationException": RefusedError,
-    # Common to AWS services, declared by none.
+    # Declared by SageMaker.
+    "InternalDependencyException": UnavailableError,
+    "InternalStreamFailure": UnavailableError,
+    "ModelError": UnavailableError,
+    "ModelStreamError": UnavailableError,
+    "ServiceUnavailable": UnavailableError,
+    "ValidationError": RefusedError,
+    # Common to AWS services.
     "ExpiredTokenException": RefusedError,
     "IncompleteSignatureException": RefusedError,
     "InternalFailure": UnavailableError,
@@ -41,7 +49,9 @@ ERRORS: Final[Mapping[str, type[TargetError]]] = {
     "UnrecognizedClientException": RefusedError,
 }
 # Whose words are about the request. Those of the others name accounts and roles.
-_TOLD: Final = frozenset({"ValidationException", "SerializationException", "RequestEntityTooLargeException"})
+_TOLD: Final = frozenset(
+    {"ValidationException", "ValidationError", "SerializationException", "RequestEntityTooLargeException"}
+)
 _SENTENCES: Final[Mapping[type[TargetError], str]] = {
     UnavailableError: "the target failed",
     TimeoutTargetError: "the target did not answer in time",
@@ -70,6 +80,9 @@ def answer_error(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Ta
     given = headers.get(b"x-amzn-errortype", b"").decode("latin-1") or str(fields.get("__type", ""))
     # Forms seen on the wire: "Code", "Code:http://...", "namespace#Code".
     code = given.split(":")[0].split("#")[-1]
+    if code == "ModelError" and isinstance(original := fields.get("OriginalStatusCode"), int):
+        # SageMaker wraps what the container said; its status tells who is to blame.
+        return status_error(original, headers, summary(fields.get("OriginalMessage")))
     message = fields.get("message", fields.get("Message"))
     return error_of(code, message, headers) or status_error(status, headers)
 
