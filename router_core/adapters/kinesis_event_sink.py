@@ -103,7 +103,8 @@ class KinesisEventSink:
         self._accepted = self._refused = self._lost = self._delivered = 0
         self._asleep = False
         self._abandoned = False
-        self._wake, self._stop = threading.Event(), threading.Event()
+        self._wake, self._stop, self._hurry = threading.Event(), threading.Event(), threading.Event()
+        self._settled = threading.Condition()
         self._warned_s = float("-inf")
         self._thread = threading.Thread(target=self._run, name="tierwise-kinesis", daemon=True)
         self._thread.start()
@@ -129,9 +130,21 @@ class KinesisEventSink:
             self._asleep = False
             self._wake.set()
 
+    def flush(self, within_s: float = DRAIN_S) -> bool:
+        """Wait until all that was emitted so far is delivered or given up; nothing gathers meanwhile. For a host that is
+        frozen as soon as it has answered. Blocks: not for the event loop."""
+        mark = self._accepted
+        self._hurry.set()
+        self._wake.set()
+        with self._settled:
+            done = self._settled.wait_for(lambda: self._delivered + self._lost >= mark, within_s)
+        self._hurry.clear()
+        return done
+
     async def close(self) -> None:
         """Take no more and send what waits, for `drain_s` at most and one call more; the rest is dropped."""
         self._stop.set()
+        self._hurry.set()
         self._wake.set()
         await asyncio.to_thread(self._thread.join, self._drain_s)
         if self._thread.is_alive():
@@ -141,8 +154,10 @@ class KinesisEventSink:
     def _run(self) -> None:
         while not self._stop.is_set():
             self._rest()
-            self._stop.wait(GATHER_S)
+            self._hurry.wait(GATHER_S)
             self._guarded_round()
+            with self._settled:
+                self._settled.notify_all()
         until = time.monotonic() + self._drain_s
         while (self._queue or self._later.heap) and time.monotonic() < until and not self._abandoned:
             self._guarded_round()
@@ -213,7 +228,11 @@ class KinesisEventSink:
             return
         if self._abandoned:
             return
-        failed = [(entry, row["ErrorCode"]) for entry, row in zip(batch, results, strict=True) if row.get("ErrorCode")]
+        failed = [
+            (entry, row["ErrorCode"])
+            for entry, row in zip(batch, results, strict=True)
+            if row.get("ErrorCode")
+        ]
         self._delivered += len(batch) - len(failed)
         for entry, code in failed:
             self._again([entry], code)

@@ -13,3 +13,10 @@ class SystemClock:
     """Wall seconds since the epoch; may jump when the machine's clock is set."""
     monotonic_s = staticmethod(time.monotonic)
     """Seconds that only go forward; comparable within one machine's uptime."""
+
+
+class WallClock:
+    """Clock of a request that travels between machines: they share no other than the wall's, so both readings are it."""
+
+    now_s = staticmethod(time.time)
+    monotonic_s = staticmethod(time.time)
