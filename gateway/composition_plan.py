@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import secrets
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +27,7 @@ from router_core.adapters.data_files import (
     target_spec,
     tier_of,
 )
+from router_core.adapters.secrets_manager import SecretsManager
 from router_core.errors import ConfigurationError
 from router_core.inference import TIERS
 from router_core.resources import TargetSpec
@@ -109,9 +111,11 @@ def plan_targets(
 ) -> tuple[PlannedTarget, ...]:
     """The configured targets; without their api keys for a process that knows them and never calls one."""
     placed = [each for target in settings.targets for each in _with_fallbacks(_placed(target, environ))]
-    return tuple(
-        _planned(target, data, settings, _api_key(target, environ) if secrets else None) for target in placed
-    )
+    with closing(SecretsManager()) as vault:
+        return tuple(
+            _planned(target, data, settings, _api_key(target, environ, vault) if secrets else None)
+            for target in placed
+        )
 
 
 def plan_keys(
@@ -119,11 +123,14 @@ def plan_keys(
 ) -> tuple[tuple[PlannedKey, ...], Secret | None]:
     """Keys that open the gateway, and the one generated for this start. Raises `ConfigurationError` when the gateway
     would be open to a network without any key."""
-    keys = [
-        PlannedKey(settings=key, secret=resolve(key.secret, environ, f"keys.{key.id}.secret"))
-        for key in settings.keys
-        if key.secret is not None
-    ]
+    with closing(SecretsManager()) as vault:
+        keys = [
+            PlannedKey(
+                settings=key, secret=resolve(key.secret, environ, f"keys.{key.id}.secret", vault.value)
+            )
+            for key in settings.keys
+            if key.secret is not None
+        ]
     _distinct(keys)
     if not is_loopback(settings.server.host):
         if not keys:
@@ -176,8 +183,8 @@ def _declared(target: TargetSettings) -> DeclaredTarget:
 
 
 def _placed(target: TargetSettings, environ: Mapping[str, str]) -> TargetSettings:
-    """A Bedrock target without a region takes AWS's own variable. Raises `ConfigurationError` when there is none."""
-    if target.kind != "bedrock" or target.region is not None:
+    """An AWS target without a region takes AWS's own variable. Raises `ConfigurationError` when there is none."""
+    if target.kind not in ("bedrock", "sagemaker") or target.region is not None:
         return target
     region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
     if not region:
@@ -211,10 +218,10 @@ def _planned(
     )
 
 
-def _api_key(target: TargetSettings, environ: Mapping[str, str]) -> Secret | None:
+def _api_key(target: TargetSettings, environ: Mapping[str, str], vault: SecretsManager) -> Secret | None:
     if target.api_key is None:
         return None
-    return resolve(target.api_key, environ, f"targets.{target.name}.api_key")
+    return resolve(target.api_key, environ, f"targets.{target.name}.api_key", vault.value)
 
 
 def _stand_in_key(target: TargetSettings, access: Access) -> Secret | None:

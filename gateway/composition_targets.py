@@ -37,10 +37,18 @@ class Adapters:
     devices: dict[Path, tuple[OnnxDeviceModel, OwnerThread]] = field(default_factory=dict)
 
 
+Build = Callable[[PlannedTarget, Plan, Adapters, Callable[[], float]], None]
+
+
 def build_adapters(made: Plan) -> Adapters:
     """Adapters of all targets. Raises `ConfigurationError` naming the target."""
     built = Adapters()
-    builders = {"onnx": _onnx, "openai": _openai, "bedrock": _bedrock}
+    builders: Mapping[str, Build] = {
+        "onnx": _onnx,
+        "openai": _openai,
+        "bedrock": _bedrock,
+        "sagemaker": _sagemaker,
+    }
     for target in made.targets:
         builders[target.spec.kind](target, made, built)
     return built
@@ -118,18 +126,41 @@ def _bedrock(target: PlannedTarget, made: Plan, built: Adapters) -> None:
 
     region, model = target.spec.region or "", target.spec.model
     url = target.settings.endpoint_url or bedrock_url(region)
-    if built.credentials is None:
-        built.credentials = _credentials(made, os.environ)
+    credentials = _shared_credentials(made, built)
     pool = HttpPool(url, max_connections=_connections(target))
     built.closers.append(pool.aclose)
     if "embed" in target.spec.tasks:
         built.embedders[target.spec.name] = BedrockEmbedder(
-            pool, model=model, region=region, credentials=built.credentials
+            pool, model=model, region=region, credentials=credentials
         )
         return
     built.models[target.spec.name] = BedrockModel(
-        pool, model=model, region=region, credentials=built.credentials, native_schema=target.native_schema
+        pool, model=model, region=region, credentials=credentials, native_schema=target.native_schema
     )
+
+
+def _sagemaker(target: PlannedTarget, made: Plan, built: Adapters, threshold: Callable[[], float]) -> None:
+    from router_core.adapters.http_pool import HttpPool
+    from router_core.adapters.sagemaker import SageMakerModel, sagemaker_url
+
+    region = target.spec.region or ""
+    pool = HttpPool(
+        target.settings.endpoint_url or sagemaker_url(region), max_connections=_connections(target)
+    )
+    built.closers.append(pool.aclose)
+    built.models[target.spec.name] = SageMakerModel(
+        pool,
+        endpoint=target.settings.endpoint or "",
+        model=target.spec.model,
+        region=region,
+        credentials=_shared_credentials(made, built),
+    )
+
+
+def _shared_credentials(made: Plan, built: Adapters) -> Credentials:
+    if built.credentials is None:
+        built.credentials = _credentials(made, os.environ)
+    return built.credentials
 
 
 def _credentials(made: Plan, environ: Mapping[str, str]) -> Credentials:

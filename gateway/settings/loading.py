@@ -98,8 +98,7 @@ def check(settings: Settings) -> None:
 
 def check_target(target: TargetSettings, path: str) -> None:
     """What one target needs and what does not belong to its kind."""
-    needed = ("name", "model", "base_url") if target.kind == "openai" else ("name", "model")
-    for key in needed:
+    for key in ("name", "model", *_NEEDED.get(target.kind, ())):
         if not getattr(target, key):
             raise ConfigurationError(f"settings: {path}.{key} is missing")
     if target.name.split(":")[0] == "auto":
@@ -128,10 +127,12 @@ def _check_quality(target: TargetSettings, path: str) -> None:
             raise ConfigurationError(f"settings: {path}.quality maps a task ({', '.join(TASKS)}) to 0..1")
 
 
+_NEEDED: Final[Mapping[str, tuple[str, ...]]] = {"openai": ("base_url",), "sagemaker": ("endpoint",)}
 _BELONGS: Final[Mapping[str, tuple[str, ...]]] = {
     "base_url": ("openai",),
     "api_key": ("openai",),
     "endpoint_url": ("bedrock", "sagemaker"),
+    "endpoint": ("sagemaker",),
     "path": ("onnx",),
 }
 

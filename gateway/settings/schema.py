@@ -57,6 +57,7 @@ class TargetSettings:
     model: str = matching("", r"[!-~]{1,256}", "a model id")
     base_url: str | None = None
     endpoint_url: str | None = None
+    endpoint: str | None = matching(None, r"[A-Za-z0-9](-?[A-Za-z0-9]){0,62}", "the name of a SageMaker endpoint")
     api_key: SecretRef | None = None
     path: Path | None = None
     region: str | None = matching(None, _REGION, "an AWS region or a two-letter country")

@@ -116,8 +116,10 @@ def normalised(model: str) -> str:
 
 
 def find_model(data: DatedData, model: str, kind: str) -> Mapping[str, Any] | None:
-    """The entry whose name is the model, else the one with the longest matching prefix, else None."""
+    """The entry whose name is the model, else the one with the longest matching prefix, else None. A SageMaker endpoint
+    serves what an OpenAI-compatible server serves."""
     wanted = normalised(model)
+    kind = "openai" if kind == "sagemaker" else kind
     best: tuple[int, Mapping[str, Any] | None] = (0, None)
     for entry in data.models:
         if kind not in entry["kinds"]:
@@ -151,12 +153,7 @@ def tier_of(declared: DeclaredTarget) -> str:
 
 
 def target_spec(declared: DeclaredTarget, data: DatedData, server_region: str | None) -> TargetSpec:
-    """The full description: what the operator wrote, else the model's data, else the tier's defaults.
-
-    Raises `ConfigurationError` for a kind or a region that cannot be served.
-    """
-    if declared.kind == "sagemaker":
-        raise ConfigurationError(f"settings: target {declared.name}: kind sagemaker is not supported yet")
+    """The full description: what the operator wrote, else the model's data, else the tier's defaults."""
     tier = tier_of(declared)
     entry = find_model(data, declared.model, declared.kind) or {}
     values = {**data.tiers[tier], **_PROTOCOL.get(declared.kind, {}), **_facts(entry), **declared.given}

@@ -180,9 +180,9 @@ def test_a_cross_region_profile_is_only_where_all_of_its_regions_are(
     assert any("residency" in note for note in notes(target, DATA)) == (not groups)
 
 
-def test_sagemaker_is_refused_with_a_clear_word() -> None:
-    with pytest.raises(ConfigurationError, match="sagemaker is not supported yet"):
-        target_spec(declared(kind="sagemaker"), DATA, None)
+def test_a_sagemaker_endpoint_is_a_cloud_target_with_the_data_of_what_it_serves() -> None:
+    spec = target_spec(declared(kind="sagemaker", name="chat", region="eu-central-1"), DATA, None)
+    assert (spec.tier, spec.context_tokens, "eu" in spec.groups) == ("cloud", 131072, True)
 
 
 def test_what_the_data_lacks_is_said() -> None:
