@@ -17,7 +17,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 # Heavy and outside suites are chosen by name, never by accident.
 ORDINARY := not integration
 
-.PHONY: help run test pr check lint format proof bench demo integration train-device lock upgrade-lock clean
+.PHONY: help run test pr check lint format proof bench demo integration synth train-device lock upgrade-lock clean
 
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,7 +48,7 @@ check: $(VENV)/.dev lint ## Lint, types, import contracts, size limits, document
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy $(wildcard router_core agents edge_runtime gateway benchmarks examples tests requirements)
+	@$(BIN)/mypy $(wildcard router_core agents edge_runtime gateway infra benchmarks examples tests requirements)
 	@$(BIN)/lint-imports --no-logo
 
 format: $(VENV)/.dev ## Format the code and fix what ruff can fix
@@ -64,6 +64,9 @@ bench: $(VENV)/.dev ## Measure the decision and the gateway; writes benchmarks/R
 
 integration: $(VENV)/.dev $(MEC)/.vllm ## The suites that need a real vLLM node (installs vLLM for CPU into .venv-mec: 3 GB)
 	@TIERWISE_VLLM_PYTHON=$(abspath $(MEC))/bin/python $(BIN)/python -m pytest -m integration
+
+synth: $(VENV)/.dev ## The templates of all three environments into cdk.out, judged; no account, no network
+	@$(BIN)/python -O -m infra --out cdk.out
 
 # ---- make it -------------------------------------------------------------------------------------
 

@@ -20,7 +20,9 @@ ROOT = Path(__file__).resolve().parents[1]
 def build(outdir: str | None = None, **chosen: str) -> App:
     """One environment, ready to be synthesised. `chosen` stands for `-c name=value`."""
     context: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
-    app = App(outdir=outdir, context={**context, **json.loads((ROOT / "cdk.context.json").read_text()), **chosen})
+    app = App(
+        outdir=outdir, context={**context, **json.loads((ROOT / "cdk.context.json").read_text()), **chosen}
+    )
     validate(app)
     compose(app, chosen_environment(app))
     return app

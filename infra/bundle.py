@@ -56,7 +56,9 @@ def bundle(mode: str, cache: Path = CACHE) -> Bundle:
     with zipfile.ZipFile(path) as archive:
         unpacked = sum(entry.file_size for entry in archive.infolist())
     if unpacked > UNPACKED_LIMIT_BYTES:
-        raise ValueError(f"the functions' asset has {unpacked:,} bytes, Lambda takes {UNPACKED_LIMIT_BYTES:,}")
+        raise ValueError(
+            f"the functions' asset has {unpacked:,} bytes, Lambda takes {UNPACKED_LIMIT_BYTES:,}"
+        )
     return Bundle(path=path, sha256=digest, unpacked_bytes=unpacked)
 
 

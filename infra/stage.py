@@ -36,7 +36,9 @@ def chosen_environment(app: App) -> Environment:
 def compose(app: App, environment: Environment) -> None:
     """All stacks of one environment."""
     key = f"availability-zones:account={environment.account}:region={environment.region}"
-    if app.node.try_get_context(key) is None:  # an account that no file knows: no look-up, the zones are ours to name
+    if (
+        app.node.try_get_context(key) is None
+    ):  # an account that no file knows: no look-up, the zones are ours to name
         app.node.set_context(key, list(environment.zones))
     network = NetworkStack(app, environment)
     data = DataStack(app, environment)

@@ -35,11 +35,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class Grouped(LoadScopeScheduling):  # type: ignore[misc]  # xdist publishes no types
-    """Tests of one end-to-end folder run in one worker, because they share a gateway; all others wherever there is
-    room."""
+    """Tests of one end-to-end folder run in one worker, because they share a gateway, and those of the
+    templates, because they share the synthesis; all others wherever there is room."""
 
     def _split_scope(self, nodeid: str) -> str:
         parts = nodeid.split("::", 1)[0].split("/")
+        if parts[:2] == ["tests", "infra"]:
+            return "tests/infra"
         return "/".join(parts[:3]) if parts[:2] == ["tests", "e2e"] else nodeid
 
 

@@ -53,7 +53,9 @@ class Redis(Construct):
             snapshot_window="01:00-02:00",
         )
         if nodes == 1:
-            acknowledge(group, "AEC4", "One node is what this environment pays for; losing it costs hits only.")
+            acknowledge(
+                group, "AEC4", "One node is what this environment pays for; losing it costs hits only."
+            )
         self.url = f"rediss://{group.attr_primary_end_point_address}:{CACHE_PORT}/0"
 
     def _token(self, environment: Environment, key: kms.IKey) -> secretsmanager.Secret:
@@ -67,7 +69,9 @@ class Redis(Construct):
                 password_length=_TOKEN_LENGTH, exclude_punctuation=True
             ),
         )
-        acknowledge(secret, "SMG4", "Its rotation is attached in the security stack, beside the other secrets'.")
+        acknowledge(
+            secret, "SMG4", "Its rotation is attached in the security stack, beside the other secrets'."
+        )
         return secret
 
     def _subnets(self, environment: Environment, network: Vpc) -> elasticache.CfnSubnetGroup:

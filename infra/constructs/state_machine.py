@@ -14,8 +14,8 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from infra.constructs.functions.service_functions import ServiceFunctions
-from infra.constructs.retention import log_days
 from infra.constructs.functions.settings import MACHINE
+from infra.constructs.retention import log_days
 from infra.constructs.workflow import text
 from infra.environments import Environment
 from infra.validation import acknowledge
@@ -61,4 +61,6 @@ class InferenceMachine(Construct):
                 key, kms_data_key_reuse_period_seconds=Duration.minutes(5)
             ),
         )
-        acknowledge(role, "IAM5[Resource::*]", "Delivery of logs and traces has no resource that a policy could name.")
+        acknowledge(
+            role, "IAM5[Resource::*]", "Delivery of logs and traces has no resource that a policy could name."
+        )

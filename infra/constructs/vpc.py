@@ -37,7 +37,10 @@ class Vpc(Construct):
             nat_gateways=environment.network.nat_gateways,
             subnet_configuration=[
                 ec2.SubnetConfiguration(
-                    name=PUBLIC, subnet_type=ec2.SubnetType.PUBLIC, cidr_mask=24, map_public_ip_on_launch=False
+                    name=PUBLIC,
+                    subnet_type=ec2.SubnetType.PUBLIC,
+                    cidr_mask=24,
+                    map_public_ip_on_launch=False,
                 ),
                 ec2.SubnetConfiguration(
                     name=PRIVATE, subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS, cidr_mask=20
@@ -58,7 +61,9 @@ class Vpc(Construct):
         self.cache = self._group("Cache", "Redis")
         for caller in (self.functions, self.gateways):
             self.cache.add_ingress_rule(caller, ec2.Port.tcp(CACHE_PORT), "Redis over TLS")
-        self.nodes.add_ingress_rule(self.gateways, ec2.Port.tcp(MODEL_PORT), "OpenAI protocol of a model server")
+        self.nodes.add_ingress_rule(
+            self.gateways, ec2.Port.tcp(MODEL_PORT), "OpenAI protocol of a model server"
+        )
         self._endpoints(environment)
 
     def _flow_log_group(self, environment: Environment) -> logs.LogGroup:
@@ -71,7 +76,9 @@ class Vpc(Construct):
         )
 
     def _group(self, id: str, description: str) -> ec2.SecurityGroup:
-        return ec2.SecurityGroup(self, id, vpc=self.vpc, description=description, allow_all_outbound=id != "Cache")
+        return ec2.SecurityGroup(
+            self, id, vpc=self.vpc, description=description, allow_all_outbound=id != "Cache"
+        )
 
     def _endpoints(self, environment: Environment) -> None:
         for name, service in (

@@ -122,5 +122,6 @@ def _after_skipped(stages: Sequence[Stage], first: Stage) -> str:
 def _longest(stages: Sequence[Stage]) -> int:
     """Every stage with its repetitions and every leg. A machine without an end would be billed without one."""
     return sum(
-        (stage.timeout_s + _GRACE_S) * (MAX_LEGS if stage.falls_back else 1 + stage.retries) for stage in stages
+        (stage.timeout_s + _GRACE_S) * (MAX_LEGS if stage.falls_back else 1 + stage.retries)
+        for stage in stages
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from aws_cdk import Stack
 from constructs import Construct
 
-from infra.constructs.functions.service_functions import ServiceFunctions
 from infra.constructs.functions.parameters import Parameters
+from infra.constructs.functions.service_functions import ServiceFunctions
 from infra.constructs.functions.settings import function_variables, initial_settings
 from infra.environments import Environment
 from infra.naming import place, stack_name

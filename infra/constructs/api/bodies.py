@@ -86,5 +86,10 @@ _TITLES: Final = {
 
 def problem(status: int, detail: str) -> str:
     """The body of a refusal, as a template of API Gateway."""
-    body: dict[str, Any] = {"type": "about:blank", "title": _TITLES[status], "status": status, "detail": detail}
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": _TITLES[status],
+        "status": status,
+        "detail": detail,
+    }
     return json.dumps({**body, "request_id": "$context.requestId"})

@@ -22,7 +22,11 @@ COUNTED = (
     "GenericRFI_BODY",
     "SizeRestrictions_BODY",
 )
-_GROUPS = ("AWSManagedRulesCommonRuleSet", "AWSManagedRulesKnownBadInputsRuleSet", "AWSManagedRulesAmazonIpReputationList")
+_GROUPS = (
+    "AWSManagedRulesCommonRuleSet",
+    "AWSManagedRulesKnownBadInputsRuleSet",
+    "AWSManagedRulesAmazonIpReputationList",
+)
 _BODY_READERS = "AWSManagedRulesCommonRuleSet"
 
 
@@ -45,9 +49,7 @@ class Firewall(Construct):
         self._log(environment)
 
     def attach(self, id: str, resource_arn: str) -> waf.CfnWebACLAssociation:
-        return waf.CfnWebACLAssociation(
-            self, id, resource_arn=resource_arn, web_acl_arn=self.acl.attr_arn
-        )
+        return waf.CfnWebACLAssociation(self, id, resource_arn=resource_arn, web_acl_arn=self.acl.attr_arn)
 
     def _rate(self, requests: int) -> waf.CfnWebACL.RuleProperty:
         return waf.CfnWebACL.RuleProperty(
@@ -111,9 +113,7 @@ class Firewall(Construct):
             "Logging",
             resource_arn=self.acl.attr_arn,
             log_destination_configs=[
-                Stack.of(self).format_arn(
-                    service="logs", resource=f"log-group:aws-waf-logs-{self._name}"
-                )
+                Stack.of(self).format_arn(service="logs", resource=f"log-group:aws-waf-logs-{self._name}")
             ],
             logging_filter=blocked,
             redacted_fields=[

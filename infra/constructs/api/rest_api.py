@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
@@ -127,22 +127,16 @@ class InferenceApi(Construct):
             ],
         )
         policy = "arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
-        acknowledge(role, f"IAM4[Policy::{policy}]", "AWS's own policy is what API Gateway checks the role for.")
+        acknowledge(
+            role, f"IAM4[Policy::{policy}]", "AWS's own policy is what API Gateway checks the role for."
+        )
         return apigateway.CfnAccount(self, "LoggingAccount", cloud_watch_role_arn=role.role_arn)
 
     def _called(self, id: str, alias: lambda_.IFunction) -> lambda_.IFunction:
-        """The function with leave for this API to call it. The leave lies here rather than beside the function, which
-        must be deployed first and cannot know the API."""
-        lambda_.CfnPermission(
-            self,
-            f"{id}Leave",
-            action="lambda:InvokeFunction",
-            function_name=alias.function_arn,
-            principal="apigateway.amazonaws.com",
-            source_arn=Stack.of(self).format_arn(service="execute-api", resource=self.api.rest_api_id, resource_name="*"),
-        )
+        """The function as this stack sees it: leave to call it lies here rather than beside the function, which is
+        deployed first and cannot know the API."""
         return lambda_.Function.from_function_attributes(
-            self, id, function_arn=alias.function_arn, same_environment=True, skip_permissions=True
+            self, id, function_arn=alias.function_arn, same_environment=True
         )
 
     def _refusals(self) -> None:
@@ -172,7 +166,9 @@ class InferenceApi(Construct):
             validation_regex=_KEY_FORM,
             results_cache_ttl=Duration.seconds(_KEPT_S),
         )
-        checks = self.api.add_request_validator("Checks", validate_request_body=True, validate_request_parameters=True)
+        checks = self.api.add_request_validator(
+            "Checks", validate_request_body=True, validate_request_parameters=True
+        )
         schemas = {"Inference": inference(), "Feedback": feedback(), "Whole": whole()}
         models = {
             name: self.api.add_model(name, model_name=name, content_type="application/json", schema=schema)

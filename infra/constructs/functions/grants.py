@@ -46,7 +46,11 @@ def grants(environment: Environment, key_arn: str) -> dict[str, tuple[Grant, ...
     every_stage = (*_configuration(environment), _key(key_arn), _payloads(environment))
     own: dict[str, tuple[Grant, ...]] = {
         "context": (_table(environment, "state", READ + WRITE),),
-        "resource": (_table(environment, "metrics", READ), _table(environment, "state", READ + WRITE), *_sensing()),
+        "resource": (
+            _table(environment, "metrics", READ),
+            _table(environment, "state", READ + WRITE),
+            *_sensing(),
+        ),
         "router": (),
         "cache": (_secrets(environment),),
         "execute": (*_models(environment), _secrets(environment), _table(environment, "state", READ + WRITE)),
@@ -69,7 +73,8 @@ def of(function: str, table: Mapping[str, tuple[Grant, ...]]) -> tuple[Grant, ..
 
 def _table(environment: Environment, name: str, actions: tuple[str, ...]) -> Grant:
     return Grant(
-        actions=actions, resources=(arn(environment, "dynamodb", f"table/{resource_name(environment.name, name)}"),)
+        actions=actions,
+        resources=(arn(environment, "dynamodb", f"table/{resource_name(environment.name, name)}"),),
     )
 
 
@@ -101,7 +106,9 @@ def _configuration(environment: Environment) -> tuple[Grant, ...]:
     settings = deployment.settings_prefix(name)
     addresses = tuple(arn(environment, "ssm", f"parameter{path}") for path in (*exact, settings))
     return (
-        Grant(actions=("ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"), resources=addresses),
+        Grant(
+            actions=("ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"), resources=addresses
+        ),
         Grant(
             actions=("ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"),
             resources=(arn(environment, "ssm", f"parameter{settings}/*"),),
@@ -241,7 +248,9 @@ def _rotation(environment: Environment) -> tuple[Grant, ...]:
         Grant(
             actions=("elasticache:DescribeReplicationGroups", "elasticache:ModifyReplicationGroup"),
             resources=(
-                arn(environment, "elasticache", f"replicationgroup:{resource_name(environment.name, 'cache')}"),
+                arn(
+                    environment, "elasticache", f"replicationgroup:{resource_name(environment.name, 'cache')}"
+                ),
             ),
         ),
     )

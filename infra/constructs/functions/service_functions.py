@@ -68,7 +68,7 @@ class ServiceFunctions(Construct):
         self.by_name = {
             name: ServiceFunction(
                 self,
-                name.title(),
+                f"{name.title()}Host",
                 environment,
                 place,
                 FunctionSpec(
