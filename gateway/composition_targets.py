@@ -37,7 +37,7 @@ class Adapters:
     devices: dict[Path, tuple[OnnxDeviceModel, OwnerThread]] = field(default_factory=dict)
 
 
-Build = Callable[[PlannedTarget, Plan, Adapters, Callable[[], float]], None]
+Build = Callable[[PlannedTarget, Plan, Adapters], None]
 
 
 def build_adapters(made: Plan) -> Adapters:
@@ -139,7 +139,7 @@ def _bedrock(target: PlannedTarget, made: Plan, built: Adapters) -> None:
     )
 
 
-def _sagemaker(target: PlannedTarget, made: Plan, built: Adapters, threshold: Callable[[], float]) -> None:
+def _sagemaker(target: PlannedTarget, made: Plan, built: Adapters) -> None:
     from router_core.adapters.http_pool import HttpPool
     from router_core.adapters.sagemaker import SageMakerModel, sagemaker_url
 
