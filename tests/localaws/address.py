@@ -6,6 +6,7 @@ The server sets its port once, before anything else runs, because moto reads the
 from __future__ import annotations
 
 import os
+import re
 from functools import cache
 from typing import Any, Final
 
@@ -19,6 +20,9 @@ REGION: Final = DEV.region
 HOST: Final = "127.0.0.1"
 PORT_VARIABLE: Final = "MOTO_PORT"
 REDIS_VARIABLE: Final = "LOCALAWS_REDIS_PORT"
+CACHE_HOST: Final = "cache.tierwise.local"
+"""What the templates get as the address of ElastiCache."""
+CLOSED_PORT: Final = "9"
 CREDENTIALS: Final = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 # Nothing here is slow by itself; what is not answered in this time hangs.
 _PATIENCE_S = 90
@@ -55,6 +59,7 @@ def client(service: str, url: str | None = None) -> Any:
     )
 
 
-def redis() -> tuple[str, int]:
-    """Host and port of the Redis that stands for ElastiCache; a closed port where none was started."""
-    return HOST, int(os.environ.get(REDIS_VARIABLE, "1"))
+def within_the_vpc(value: str) -> str:
+    """A variable's value with the cache's address as it is here: this Redis speaks without TLS, on a port of its own."""
+    port = os.environ.get(REDIS_VARIABLE, CLOSED_PORT)
+    return re.sub(rf"rediss?://{re.escape(CACHE_HOST)}(:[0-9]+)?", f"redis://{HOST}:{port}", value)

@@ -144,13 +144,10 @@ def _invoke_config(properties: Properties, name: str) -> Made:
 
 
 def _cache(properties: Properties, name: str) -> Made:
-    """A Redis that a process of this machine plays, where one was started."""
-    host, port = address.redis()
-    attributes = {
-        f"{kind}.{part}": value
-        for kind in ("PrimaryEndPoint", "ReaderEndPoint", "ConfigurationEndPoint", "Endpoint")
-        for part, value in (("Address", host), ("Port", str(port)))
-    }
+    """A name that functions find behind it the Redis process of this run, see `address.within_the_vpc`."""
+    kinds = ("PrimaryEndPoint", "ReaderEndPoint", "ConfigurationEndPoint", "Endpoint")
+    attributes = {f"{kind}.Address": address.CACHE_HOST for kind in kinds}
+    attributes |= {f"{kind}.Port": "6379" for kind in kinds}
     group = str(properties.get("ReplicationGroupId") or properties.get("ServerlessCacheName") or name)
     return Made(ref=group[:40].lower(), attributes=attributes)
 

@@ -68,7 +68,7 @@ class FunctionProcess:
         self._log = tempfile.NamedTemporaryFile(prefix="tierwise-fn-")  # noqa: SIM115  # lives as long as the process
         results, given = os.pipe()
         self._process = subprocess.Popen(
-            [sys.executable, "-B", str(_WORKER)],
+            [sys.executable, "-B", "-P", str(_WORKER)],
             stdin=subprocess.PIPE,
             stdout=self._log,
             stderr=subprocess.STDOUT,
@@ -213,7 +213,9 @@ def _variables(function: Deployed, task: Path, results: int) -> dict[str, str]:
     return {
         **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
         **address.environment(address.endpoint()),
-        **dict(function.variables),
+        # The server's own credentials, which are those of the stand-in for Bedrock where one runs.
+        **{name: os.environ[name] for name in address.CREDENTIALS if name in os.environ},
+        **{name: address.within_the_vpc(value) for name, value in function.variables},
         "HOME": tempfile.gettempdir(),
         "TZ": ":UTC",
         "LAMBDA_TASK_ROOT": str(task),

@@ -68,7 +68,7 @@ class Gateway:
             given = caller.key if api.api_key_source == "AUTHORIZER" else request.headers.get("x-api-key")
             key = admit_key(backend, api.id, stage, given)
             self._limits.spend_plan(backend, key)
-        self._limits.spend_stage(api, stage)
+        self._limits.spend_stage(api, stage, resource.get_path(), request.method)
         _validate(api, method, request)
         event = proxy_event(request, api, resource, stage, path)
         event["pathParameters"] = parameters or None

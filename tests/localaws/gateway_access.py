@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import re
 import threading
 import time
 from dataclasses import dataclass, field
@@ -36,7 +37,8 @@ class Authorizers:
     def admit(self, authorizer: Authorizer, request: Request, arn: str) -> Caller:
         """The caller. Raises Refusal: 401 without identity or when the function says so, 403 when its policy denies."""
         identity = _identity(authorizer, request)
-        if not all(identity):
+        expected = authorizer.identity_validation_expression
+        if not all(identity) or (expected and not re.match(expected, identity[0])):
             raise Refusal(401, "UNAUTHORIZED", "Unauthorized")
         key = (str(authorizer.id), "\n".join(identity))
         until, answer = self._said.get(key, (0.0, {}))
@@ -114,11 +116,14 @@ class Limits:
         self._buckets: dict[str, tuple[float, float]] = {}
         self._used: dict[tuple[str, str], int] = {}
 
-    def spend_stage(self, api: RestAPI, stage: str) -> None:
-        """One request of the stage's rate. Raises Refusal."""
-        settings = api.stages[stage].method_settings.get("*/*", {})
+    def spend_stage(self, api: RestAPI, stage: str, path: str, verb: str) -> None:
+        """One request of the method's own rate, or of the stage's. Raises Refusal."""
+        known = api.stages[stage].method_settings
+        own = f"{path.replace('/', '~1')}/{verb}"
+        name = own if own in known else "*/*"
+        settings = known.get(name, {})
         rate, burst = settings.get("throttlingRateLimit"), settings.get("throttlingBurstLimit")
-        self._spend(f"{api.id}/{stage}", rate, burst)
+        self._spend(f"{api.id}/{stage}/{name}", rate, burst)
 
     def spend_plan(self, backend: APIGatewayBackend, key: ApiKey) -> None:
         """One request of the key's rate and quota. Raises Refusal."""

@@ -27,11 +27,10 @@ class NotStartedError(RuntimeError):
 
 
 @contextmanager
-def running_server(port: int = 0, redis_port: int | None = None) -> Iterator[str]:
-    """The local AWS; yields its endpoint."""
+def running_server(port: int = 0, variables: Mapping[str, str] | None = None) -> Iterator[str]:
+    """The local AWS; yields its endpoint. `variables` may set the functions' credentials and the cache's port."""
     command = [sys.executable, "-m", "tests.localaws.server", "--with-parent", "--port", str(port)]
-    own = {} if redis_port is None else {address.REDIS_VARIABLE: str(redis_port)}
-    with running(command, own) as line:
+    with running(command, variables or {}) as line:
         yield address.endpoint(int(json.loads(line)["port"]))
 
 
@@ -97,6 +96,15 @@ def stop(child: subprocess.Popen[bytes]) -> None:
         child.stdout.close()
 
 
+def guarded(command: str) -> list[str]:
+    """`command` behind a shell that ends it when our standard input closes: for programs that outlive their parents."""
+    return [
+        "/bin/sh",
+        "-c",
+        f"{command} >/dev/null & child=$!; echo ready; cat >/dev/null; kill $child; wait $child",
+    ]
+
+
 def free_port() -> int:
     """A port nobody listens on now."""
     with socket.socket() as probe:
@@ -112,9 +120,8 @@ def running_redis() -> Iterator[int | None]:
         yield None
         return
     port = free_port()
-    # Redis has no wish to end with its parent, so a shell that does waits in front of it.
-    guarded = f'{program} --port {port} --bind {address.HOST} --save "" --appendonly no --logfile /dev/null & child=$!; echo ready; cat >/dev/null; kill $child; wait $child'
-    with running(["/bin/sh", "-c", guarded], {}):
+    command = f'{program} --port {port} --bind {address.HOST} --save "" --appendonly no --logfile /dev/null'
+    with running(guarded(command), {}):
         _wait_for(port)
         yield port
 

@@ -72,7 +72,8 @@ def serve(port: int, with_parent: bool) -> None:
     listener.listen(_BACKLOG)
     port = int(listener.getsockname()[1])
     os.environ[address.PORT_VARIABLE] = str(port)
-    os.environ |= address.CREDENTIALS
+    for name, value in address.CREDENTIALS.items():
+        os.environ.setdefault(name, value)
     from moto.moto_server.werkzeug_app import MotoRequestHandler
 
     class Handler(MotoRequestHandler):
