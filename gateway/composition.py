@@ -20,13 +20,14 @@ from starlette.types import ASGIApp
 from agents.assembly import Ports, Router, assemble
 from gateway.composition_aws import Records, open_records
 from gateway.composition_crew import Crew
+from gateway.composition_keys import ROTATION_S, KeyRotation, records
 from gateway.composition_plan import Plan
 from gateway.composition_policy import policy_source, watch_policy
 from gateway.composition_stores import Stores, open_stores
 from gateway.composition_targets import build_adapters
 from gateway.composition_tracing import build_tracing, trace_targets, traced_app, traced_router
 from gateway.http.app import create_app
-from gateway.http.auth import KeyRecord, KeyRing, digest_of
+from gateway.http.auth import KeyRing
 from gateway.http.dependencies import AppDependencies
 from gateway.http.edge import Gateway as App
 from router_core.adapters.event_log import EventLog
@@ -70,7 +71,6 @@ class Gateway:
 async def compose(made: Plan, *, worker: str = "0") -> Gateway:
     """Build, look at every target once, and start watching. Raises `ConfigurationError`."""
     settings, clock = made.settings, SystemClock()
-    # It may ask Parameter Store, and others are served by this loop already.
     policy = await asyncio.to_thread(policy_source, settings.policy)
     adapters = build_adapters(made)
     events = EventLog(
@@ -87,8 +87,8 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
         adapters.closers.append(tracing.close)
     stores = await open_stores(made, clock)
     adapters.closers.append(stores.close)
-    records = await open_records(made, events)
-    adapters.closers.append(records.close)
+    stored = await open_records(made, events)
+    adapters.closers.append(stored.close)
     router = assemble(
         specs,
         Ports(
@@ -96,13 +96,13 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
             embedders=adapters.embedders,
             probes=adapters.probes,
             responses=stores.responses,
-            events=records.sink,
+            events=stored.sink,
             policy=policy,
             clock=clock,
         ),
     )
     crew = Crew(router, made.run_dir, worker, clock)
-    dependencies = _dependencies(made, router, crew, records, stores)
+    dependencies = _dependencies(made, router, crew, stored, stores)
     app = create_app(replace(dependencies, router=traced_router(router, tracing)))
     gateway = Gateway(app=app, asgi=traced_app(app, tracing), router=router, _closers=adapters.closers)
     try:
@@ -116,41 +116,27 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
         asyncio.create_task(watch_policy(policy, settings.policy)),
         asyncio.create_task(_repeat(crew.every_s, crew.exchange)),
     ]
+    rotation = KeyRotation(made.keys, dependencies.keys)
+    if rotation.needed:
+        gateway._tasks.append(asyncio.create_task(_repeat(ROTATION_S, rotation.refresh)))
     return gateway
 
 
-def _dependencies(
-    made: Plan, router: Router, crew: Crew, records: Records, stores: Stores
-) -> AppDependencies:
+def _dependencies(made: Plan, router: Router, crew: Crew, stored: Records, stores: Stores) -> AppDependencies:
     settings = made.settings
     collector = MonitorCollector(crew.snapshot, version=our_version())
     return AppDependencies(
         router=router,
-        keys=KeyRing(_records(made)),
+        keys=KeyRing(records(made.keys)),
         limiter=stores.limiter,
         metrics=lambda: render(collector),
         catalogue=tuple(target.spec for target in made.targets),
         aliases=made.aliases,
-        decisions=records.lookup,
+        decisions=stored.lookup,
         version=our_version(),
         started_s=time.time(),
         max_body_bytes=settings.server.max_body_bytes,
     )
-
-
-def _records(made: Plan) -> list[KeyRecord]:
-    return [
-        KeyRecord(
-            id=key.settings.id,
-            tenant=key.settings.tenant,
-            digest=digest_of(key.secret.reveal()),
-            role=key.settings.role,
-            requests_per_min=key.settings.requests_per_min,
-            tokens_per_min=key.settings.tokens_per_min,
-            tiers=key.settings.tiers,
-        )
-        for key in made.keys
-    ]
 
 
 def our_version() -> str:

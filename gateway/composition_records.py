@@ -1,18 +1,91 @@
-"""Reads stored decisions back for the HTTP side, on a thread: the log is files, and the event loop must not wait."""
+"""Where records go and where stored decisions are read back from: the event log, and the stores that the settings name.
+
+The log is always written. A table that is named is read in its place; while it can't be reached, the log answers for it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from gateway.http.ports import DecisionQuery
+from gateway.http.ports import DecisionQuery, EventLookup
+from router_core.adapters.dynamodb_decisions import DynamoDecisions
+from router_core.adapters.dynamodb_lookup import DynamoLookup
 from router_core.adapters.event_log import EventLog
 from router_core.adapters.event_reader import find, read
+from router_core.errors import RequestError, StoreError
+from router_core.ports import EventSink
 
 FLUSH_S = 2.0
+MAX_TENANTS = 500
+TENANTS_AT_ONCE = 8
+
+
+class Sinks:
+    """EventSink that hands every record to several."""
+
+    def __init__(self, *sinks: EventSink) -> None:
+        self._sinks = sinks
+
+    @property
+    def dropped(self) -> int:
+        """Records that did not get where they should, over all sinks."""
+        return sum(getattr(sink, "dropped", 0) for sink in self._sinks)
+
+    def emit(self, record: Mapping[str, Any]) -> None:
+        """Hand it over; no sink waits."""
+        for sink in self._sinks:
+            sink.emit(record)
+
+    async def close(self) -> None:
+        """Close all at once; one that fails keeps none of the others from it."""
+        ended = await asyncio.gather(*(sink.close() for sink in self._sinks), return_exceptions=True)
+        for error in ended:
+            if isinstance(error, BaseException):
+                raise error
+
+
+class TableLookup:
+    """`EventLookup` on the decisions table. `tenants` are those whose decisions are shown where none is named: the
+    table is asked tenant by tenant, because reading all of it would cost by its size."""
+
+    def __init__(
+        self, table: DynamoLookup, sink: DynamoDecisions, tenants: Sequence[str], log: EventLookup
+    ) -> None:
+        self._table, self._sink, self._tenants, self._log = table, sink, tenants, log
+
+    async def find(self, request_id: str) -> Mapping[str, Any] | None:
+        """The decision and its outcome. What is not there yet may still be on its way from here: asked once more."""
+        try:
+            found = await self._table.find(request_id)
+            if found is None or found["outcome"] is None:
+                await asyncio.to_thread(self._sink.flush, FLUSH_S)
+                found = await self._table.find(request_id)
+        except StoreError:
+            return await self._log.find(request_id)
+        return found
+
+    async def recent(self, query: DecisionQuery) -> Sequence[Mapping[str, Any]]:
+        """The newest matching decisions of one tenant, or of all tenants that have a key."""
+        tenants = self._tenants if query.tenant is None else (query.tenant,)
+        if len(tenants) > MAX_TENANTS:
+            raise RequestError(f"name a tenant: there are more than {MAX_TENANTS}", field="tenant")
+        narrowed = {"tier": query.tier, "chosen": query.target, "class": query.request_class}
+        where = {name: value for name, value in narrowed.items() if value is not None}
+        newest: list[dict[str, Any]] = []
+        try:
+            for begin in range(0, len(tenants), TENANTS_AT_ONCE):
+                asked = tenants[begin : begin + TENANTS_AT_ONCE]
+                parts = await asyncio.gather(*(self._table.recent(one, query.limit, where) for one in asked))
+                merged = chain(newest, *parts)
+                newest = sorted(merged, key=lambda record: record["time"], reverse=True)[: query.limit]
+        except StoreError:
+            return await self._log.recent(query)
+        return newest
 
 
 class LogLookup:

@@ -6,13 +6,16 @@ this worker alone, each worker with its share, until Redis is back.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
+from gateway.composition_aws import open_state
 from gateway.composition_plan import Plan, PlannedKey
 from gateway.settings.schema import KeySettings, RedisSettings
 from gateway.settings.secrets import SecretRef, resolve
@@ -44,7 +47,20 @@ class Stores:
 
 
 async def open_stores(made: Plan, clock: Clock) -> Stores:
-    """The stores; with Redis, after one try to reach it, whose failure is no error. Raises `ConfigurationError`."""
+    """The stores; with Redis, after one try to reach it, whose failure is no error. A table that is named for the state
+    holds it in Redis' place, because it outlives a restart. Raises `ConfigurationError`."""
+    opened = await _open(made, clock)
+    if made.settings.stores.state is None:
+        return opened
+    state = await open_state(made.settings.stores.state, clock)
+
+    async def close() -> None:
+        await asyncio.gather(opened.close(), state.close())
+
+    return replace(opened, shared=state, close=close)
+
+
+async def _open(made: Plan, clock: Clock) -> Stores:
     local = MemoryRateLimiter(_limits({key.settings.id: key.settings for key in made.keys}), clock)
     if made.settings.redis.configured:
         return await _redis_stores(made, clock, local)

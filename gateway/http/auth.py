@@ -7,7 +7,7 @@ therefore takes no longer for a key that shares a prefix with a real one.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Final
 
@@ -40,6 +40,11 @@ class KeyRing:
     """All keys that open the gateway."""
 
     def __init__(self, records: Iterable[KeyRecord]) -> None:
+        self._callers: Mapping[bytes, tuple[bytes, Caller]] = {}
+        self.replace(records)
+
+    def replace(self, records: Iterable[KeyRecord]) -> None:
+        """These keys and no others, from the next request on; swapped whole, so that any thread may do it."""
         self._callers = {
             record.digest: (
                 record.digest,

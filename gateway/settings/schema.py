@@ -102,7 +102,7 @@ class PolicySettings:
 
     file: Path | None = None
     ssm: str | None = matching(
-        None, r"(/[A-Za-z0-9_.-]{1,100}){2,10}", "a parameter such as /tierwise/dev/policy"
+        None, r"(/[A-Za-z0-9_.-]{1,100}){1,10}", "a parameter such as /tierwise/dev/policy"
     )
     poll_s: float = bounded(10.0, 0.2, 20.0)
     copy: Path | None = Path("var/policy.json")

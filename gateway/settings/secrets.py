@@ -1,4 +1,4 @@
-"""Secrets by reference: settings say where a secret is, never what it is.
+"""Secrets by reference: settings say where a secret is (a variable, a file, AWS Secrets Manager), never what it is.
 
 A literal secret is refused without being repeated, and a resolved one is wrapped so that no repr, log line or
 traceback can show it by accident.
@@ -6,15 +6,20 @@ traceback can show it by accident.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from router_core.errors import ConfigurationError
+from router_core.errors import ConfigurationError, StoreError
 
 SCHEMES: Final = ("env", "file", "aws-secret")
+MANAGED: Final = SCHEMES[2]
 MAX_BYTES: Final = 8192
+Vault = Callable[[str], str]
+"""Gives the value behind an ARN, or behind `ARN#key`. Raises `StoreError`."""
 
 
 class Secret:
@@ -41,7 +46,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class SecretRef:
-    """Where a secret is: `env:NAME`, `file:PATH` or `aws-secret:ARN`."""
+    """Where a secret is: `env:NAME`, `file:PATH`, `aws-secret:ARN` or, for one key of a JSON secret, `aws-secret:ARN#key`."""
 
     scheme: str
     name: str
@@ -62,17 +67,15 @@ def parse_reference(text: str, key: str) -> SecretRef:
     return SecretRef(scheme, name.strip())
 
 
-def resolve(reference: SecretRef, environ: Mapping[str, str], key: str) -> Secret:
-    """Fetch the value. Raises `ConfigurationError` naming the key and the reference."""
+def resolve(reference: SecretRef, environ: Mapping[str, str], key: str, vault: Vault | None = None) -> Secret:
+    """Fetch the value; `vault` spares an ARN that several keys share a second call. Raises `ConfigurationError` naming
+    the key and the reference."""
     if reference.scheme == "env":
         value = environ.get(reference.name, "")
     elif reference.scheme == "file":
         value = _from_file(reference, key)
     else:
-        raise ConfigurationError(
-            f"settings: {key}: aws-secret references are not supported yet; use env:NAME or file:PATH "
-            "(AWS Secrets Manager comes with the aws extra in a later release)"
-        )
+        value = _from_aws(reference, key, vault)
     value = value.strip()
     if not value:
         raise ConfigurationError(f"settings: {key}: {reference} is empty or not set")
@@ -89,3 +92,21 @@ def _from_file(reference: SecretRef, key: str) -> str:
             return file.read(MAX_BYTES + 1)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"settings: {key}: {reference} cannot be read") from error
+
+
+def _from_aws(reference: SecretRef, key: str, vault: Vault | None) -> str:
+    if find_spec("boto3") is None:
+        raise ConfigurationError(
+            f"settings: {key}: aws-secret needs its package: pip install 'tierwise[aws]'"
+        )
+    from router_core.adapters.secrets_manager import SecretsManager
+
+    # What is no ARN may be the secret itself, put behind the wrong word.
+    named = str(reference) if reference.name.startswith("arn:") else MANAGED
+    try:
+        if vault is not None:
+            return vault(reference.name)
+        with closing(SecretsManager()) as own:
+            return own.value(reference.name)
+    except StoreError as error:
+        raise ConfigurationError(f"settings: {key}: {named}: {error}") from None

@@ -258,7 +258,10 @@ def test_a_secret_in_a_file_is_read_and_trimmed(tmp_path: Path) -> None:
         (SecretRef("env", "ABSENT"), "env:ABSENT is empty or not set"),
         (SecretRef("file", "/nonexistent/key"), "file:/nonexistent/key cannot be read"),
         (SecretRef("env", "TWO_LINES"), "must be one line"),
-        (SecretRef("aws-secret", "arn:aws:secretsmanager:eu-central-1:1:secret:x"), "not supported yet"),
+        (
+            SecretRef("aws-secret", "arn:aws:secretsmanager:eu-central-1:1:secret:x"),
+            "a reference .* is an ARN",
+        ),
     ],
 )
 def test_a_secret_that_cannot_be_had_is_an_error_that_names_the_reference(

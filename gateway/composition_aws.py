@@ -1,0 +1,77 @@
+"""Opens the AWS stores that the settings name; without any, no AWS SDK is imported.
+
+Making a client reads files and imports the SDK, so it happens on a thread, once at start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from importlib.util import find_spec
+from typing import Any, Final
+
+from gateway.composition_plan import Plan
+from gateway.composition_records import LogLookup, Sinks, TableLookup
+from gateway.http.ports import EventLookup
+from router_core.adapters.aws_client import AwsThreads, aws_client
+from router_core.adapters.dynamodb_decisions import DynamoDecisions
+from router_core.adapters.dynamodb_lookup import DynamoLookup
+from router_core.adapters.dynamodb_state import DynamoStateStore
+from router_core.adapters.event_log import EventLog
+from router_core.adapters.s3_archive import S3Archive
+from router_core.errors import ConfigurationError, StoreError
+from router_core.ports import Clock, EventSink
+from router_core.record import dataclass
+
+ARCHIVE_READ_S: Final = 10.0
+
+
+async def _nothing_to_close() -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """Where records go and where decisions are read back from. Closing `sink` is its owner's matter, `close` ends the
+    rest and comes after it."""
+
+    sink: EventSink
+    lookup: EventLookup
+    close: Callable[[], Awaitable[None]] = _nothing_to_close
+
+
+async def open_records(made: Plan, log: EventLog) -> Records:
+    """The event log, and the decisions table beside it where one is named. Raises `ConfigurationError`."""
+    settings = made.settings.stores
+    local = LogLookup(made.settings.events.dir, log)
+    if settings.decisions is None:
+        return Records(sink=log, lookup=local)
+    client = await _client("dynamodb", "stores.decisions")
+    archive = None
+    if settings.archive is not None:
+        s3 = await _client("s3", "stores.archive", read_s=ARCHIVE_READ_S)
+        archive = S3Archive(s3, settings.archive)
+    sink = DynamoDecisions(
+        client,
+        settings.decisions,
+        keep_days=settings.keep_days,
+        archived=None if archive is None else archive.put,
+    )
+    table = DynamoLookup(client, settings.decisions, fetched=None if archive is None else archive.get)
+    tenants = sorted({key.settings.tenant for key in made.keys})
+    return Records(sink=Sinks(log, sink), lookup=TableLookup(table, sink, tenants, local), close=table.close)
+
+
+async def open_state(table: str, clock: Clock) -> DynamoStateStore:
+    """State that all workers and replicas see. Raises `ConfigurationError`."""
+    client = await _client("dynamodb", "stores.state")
+    return DynamoStateStore(client, table, clock=clock, threads=AwsThreads())
+
+
+async def _client(service: str, key: str, **more: Any) -> Any:
+    if find_spec("boto3") is None:
+        raise ConfigurationError(f"settings: {key} needs its package: pip install 'tierwise[aws]'")
+    try:
+        return await asyncio.to_thread(aws_client, service, **more)
+    except StoreError as error:
+        raise ConfigurationError(f"settings: {key}: {error}") from None
