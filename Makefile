@@ -12,12 +12,14 @@ SEED ?= 0
 VENV := .venv
 BIN := $(VENV)/bin
 MEC := .venv-mec
+MINISTACK := .venv-ministack
+CDK := infra/node_modules
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command "make lock"
 # Heavy and outside suites are chosen by name, never by accident.
 ORDINARY := not integration
 
-.PHONY: help run test pr check lint format proof bench demo integration synth train-device lock upgrade-lock clean
+.PHONY: help run test pr check lint format proof bench demo integration synth aws-local aws-test train-device lock upgrade-lock clean
 
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,7 +39,7 @@ demo: $(VENV)/.run ## Play sixteen requests in the sandbox and print where each 
 
 # ---- check it ------------------------------------------------------------------------------------
 
-test: $(VENV)/.dev $(VENV)/.openai-suite lint ## All checks and all tests (what CI runs; <= 15 minutes on two cores)
+test: $(VENV)/.dev $(VENV)/.openai-suite $(MINISTACK)/.ready $(CDK)/.ready lint ## All checks and all tests (what CI runs; <= 15 minutes on two cores)
 	@$(BIN)/python -m pytest -n $(JOBS) -m "$(ORDINARY)"
 
 pr: test ## The same, before a pull request
@@ -68,6 +70,12 @@ integration: $(VENV)/.dev $(MEC)/.vllm ## The suites that need a real vLLM node 
 synth: $(VENV)/.dev ## The templates of all three environments into cdk.out, judged; no account, no network
 	@$(BIN)/python -O -m infra --out cdk.out
 
+aws-local: $(VENV)/.dev $(CDK)/.ready ## Deploy the templates to a local AWS on 127.0.0.1:5556 and stay up
+	@exec $(BIN)/python -m tests.localaws
+
+aws-test: $(VENV)/.dev $(MINISTACK)/.ready $(CDK)/.ready ## Deploy the templates to local AWSs and drive them end to end, at full size
+	@$(BIN)/python -m pytest -n 0 --proof --timeout 1200 tests/aws
+
 # ---- make it -------------------------------------------------------------------------------------
 
 train-device: $(VENV)/.train ## Train and export the device model again (SEED=0)
@@ -79,6 +87,7 @@ lock: $(VENV)/.uv ## Bring the locks in line with pyproject.toml, keeping versio
 	  --extra xray --extra infra --extra test -o requirements/dev.txt $(UPGRADE)
 	@$(COMPILE) pyproject.toml requirements/build.in --extra edge --extra aws --extra redis -c requirements/dev.txt -o requirements/run.txt
 	@$(COMPILE) requirements/openai_suite.in -c requirements/dev.txt -o requirements/openai_suite.txt $(UPGRADE)
+	@$(COMPILE) requirements/ministack.in -o requirements/ministack.txt $(UPGRADE)
 	@$(COMPILE) pyproject.toml --extra train -c requirements/dev.txt --overrides requirements/train-overrides.in \
 	  -o requirements/train.txt $(UPGRADE)
 
@@ -86,7 +95,7 @@ upgrade-lock: ## Take the newest versions into the locks
 	@$(MAKE) lock UPGRADE=--upgrade
 
 clean: ## Remove what make made, .venv included (var/ holds your records and stays)
-	rm -rf $(VENV) $(MEC) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(MEC) $(MINISTACK) $(CDK) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- installation: a stamp per set, newer than what it was made from; everything said goes to stderr ------------
@@ -112,6 +121,16 @@ $(VENV)/.openai-suite: requirements/openai_suite.txt requirements/openai_suite.p
 	@$(BIN)/python requirements/install.py $< >&2
 	@$(BIN)/python -m requirements.openai_suite $(VENV)/openai-suite >&2
 	@touch $@
+
+$(MINISTACK)/.ready: requirements/ministack.txt requirements/install_beside.py | $(VENV)/.dev
+	@echo "installing $<" >&2
+	@$(BIN)/python -m requirements.install_beside $< $(MINISTACK) >&2
+	@touch $@
+
+# Without npm, or without its registry, the templates are deployed without the CDK's command line.
+$(CDK)/.ready: infra/package-lock.json
+	@if command -v npm >/dev/null && (cd infra && npm ci --silent --no-audit --no-fund) >&2; then touch $@; \
+	  else echo "the CDK's command line is not installed" >&2; fi
 
 $(VENV)/.train: requirements/train.txt $(VENV)/.dev
 	@echo "installing $< and torch" >&2
