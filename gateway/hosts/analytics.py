@@ -195,10 +195,15 @@ def _reporter(env: str, clock: Clock) -> Report:
 
 
 def _tell(batch: Batch, failed: Mapping[str, str]) -> None:
-    """One line per record that failed: the failure destination holds the record's place, this the reason."""
-    for sequence, reason in failed.items():
-        kind = "poison" if sequence in batch.poison else "not counted"
-        _log.error("%s", json.dumps({"event": kind, "sequence": sequence, "reason": reason}))
+    """A line per poison record: the failure destination holds the record's place, this the reason. Of good records that
+    come again, one line tells how many and why the last."""
+    for sequence, reason in batch.poison.items():
+        _log.error("%s", json.dumps({"event": "poison", "sequence": sequence, "reason": reason}))
+    again = [(sequence, reason) for sequence, reason in failed.items() if sequence not in batch.poison]
+    if again:
+        sequence, reason = again[-1]
+        told = {"event": "not counted", "records": len(again), "sequence": sequence, "reason": reason}
+        _log.error("%s", json.dumps(told))
 
 
 def _read(stored: Versioned | None) -> SharedEstimates:
