@@ -36,12 +36,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 class Grouped(LoadScopeScheduling):  # type: ignore[misc]  # xdist publishes no types
     """Tests of one end-to-end folder run in one worker, because they share a gateway, and those of the
-    templates, because they share the synthesis; all others wherever there is room."""
+    templates or of a deployment, because they share the synthesis; all others wherever there is room."""
 
     def _split_scope(self, nodeid: str) -> str:
         parts = nodeid.split("::", 1)[0].split("/")
-        if parts[:2] == ["tests", "infra"]:
-            return "tests/infra"
+        if parts[:2] in (["tests", "aws"], ["tests", "infra"]):
+            return "/".join(parts[:2])
         return "/".join(parts[:3]) if parts[:2] == ["tests", "e2e"] else nodeid
 
 
