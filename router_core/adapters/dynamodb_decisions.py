@@ -59,11 +59,12 @@ class DynamoDecisions:
         keep_days: float = KEEP_DAYS,
         archived: Archived | None = None,
         queue_size: int = 16_384,
+        drain_s: float = DRAIN_S,
     ) -> None:
         self._client, self._table, self._archived = client, table, archived
         self._keep_s = keep_days * 86_400
         self._queue: deque[Mapping[str, Any] | threading.Event] = deque()
-        self._room = queue_size
+        self._room, self._drain_s = queue_size, drain_s
         self._refused = self._lost = 0
         self._asleep = False
         self._wake, self._stop = threading.Event(), threading.Event()
@@ -99,13 +100,13 @@ class DynamoDecisions:
         return mark.wait(within_s)
 
     async def close(self) -> None:
-        """Take no more and write what was taken. Gives up after `DRAIN_S`; the rest is dropped."""
+        """Take no more and write what was taken. Gives up after `drain_s`; the rest is dropped."""
         self._room = -1
-        self._end_s = min(self._end_s, time.monotonic() + DRAIN_S)
+        self._end_s = min(self._end_s, time.monotonic() + self._drain_s)
         self._stop.set()
         self._wake.set()
         # A call in flight may outlast the end by its own timeouts.
-        await asyncio.to_thread(self._thread.join, 2 * DRAIN_S)
+        await asyncio.to_thread(self._thread.join, self._drain_s + DRAIN_S)
 
     def _run(self) -> None:
         while not self._stop.is_set():
