@@ -129,6 +129,7 @@ def _dependencies(made: Plan, router: Router, crew: Crew, stored: Records, store
         router=router,
         keys=KeyRing(records(made.keys)),
         limiter=stores.limiter,
+        shared=stores.shared,
         metrics=lambda: render(collector),
         catalogue=tuple(target.spec for target in made.targets),
         aliases=made.aliases,

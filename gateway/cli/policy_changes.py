@@ -119,8 +119,10 @@ class PolicyChanges:
         self._check_unchanged()
         self._make_room()
         self._store.label(self._version_of(canary), STABLE)
-        left = self._seen.labelled(STABLE) or before
-        change = self._record("promote", Shift(previous=left.version), named(before), after)
+        left = (self._seen.labelled(STABLE) or before).version
+        # An attempt that was cut short has moved the label already: then nothing is left behind now.
+        previous = self._seen.shift.previous if before.version == canary.version else left
+        change = self._record("promote", Shift(previous=previous), named(before), after)
         self._store.unlabel(self._version_of(canary), CANARY)
         return change
 
