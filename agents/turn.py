@@ -11,6 +11,7 @@ from router_core.execution import NO_USAGE, Execution, Output, Served, Usage
 from router_core.inference import InferenceRequest, InferenceResponse, Plan, Timings
 from router_core.record import dataclass
 from router_core.resources import TargetSpec
+from router_core.routing.constraints import RESTRICTED
 from router_core.routing.objective import InFlight
 from router_core.routing.table import TargetTable
 
@@ -89,6 +90,7 @@ class Turn:
             energy_j=execution.energy_j,
             cache=cache,
             handoff=execution.handoff,
+            restricted=self.context.privacy >= RESTRICTED,
         )
 
     def _response(

@@ -178,7 +178,8 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferenceResponse:
-    """The answer. `status` completed | execute_on_device | queued | failed; costs in USD, energy in joules."""
+    """The answer. `status` completed | execute_on_device | queued | failed; costs in USD, energy in joules.
+    `restricted`: the request counted as restricted, declared or by what was found in it."""
 
     request_id: str
     status: str
@@ -194,6 +195,7 @@ class InferenceResponse:
     cache: str
     handoff: Handoff | None = None
     plan: Plan | None = None
+    restricted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

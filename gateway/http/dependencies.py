@@ -9,7 +9,7 @@ from typing import Final
 from gateway.http.auth import KeyRing
 from gateway.http.bodies import MAX_BODY_BYTES
 from gateway.http.ports import EventLookup, Router
-from router_core.ports import RateLimiter
+from router_core.ports import RateLimiter, StateStore
 from router_core.record import dataclass
 from router_core.resources import TargetSpec
 
@@ -23,7 +23,7 @@ class AppDependencies:
     models come from it and from `aliases` (alias -> `auto`, `auto:*` or a target). `decisions` reads the event log.
 
     Limits: bytes of a body, seconds for it to arrive, concurrent and waiting asynchronous requests, finished answers
-    kept for `GET /inference/{id}`, idempotent answers kept (count, bytes).
+    kept for `GET /inference/{id}`, idempotent answers kept (count, bytes). `shared` is state that other workers see.
     """
 
     router: Router
@@ -42,3 +42,4 @@ class AppDependencies:
     answers_kept: int = 2_048
     idempotent_kept: int = 10_000
     idempotent_bytes: int = 64 * 2**20
+    shared: StateStore | None = None

@@ -23,11 +23,12 @@ _LONGEST_KEY: Final = 255
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """An answer as it was sent."""
+    """An answer as it was sent. `restricted`: to a request whose content stays in this process."""
 
     status: int
     headers: Headers
     body: bytes
+    restricted: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

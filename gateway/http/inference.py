@@ -9,6 +9,7 @@ from gateway.http import answers, sse
 from gateway.http.dependencies import AppDependencies
 from gateway.http.exchange import Exchange, Headers
 from gateway.http.idempotency import Answered, IdempotentAnswers, checked_key
+from gateway.http.idempotency_shared import SharedAnswers
 from gateway.http.intake import inference_request
 from gateway.http.ports import Accepted
 from gateway.http.refusals import UnprocessableError
@@ -29,7 +30,8 @@ class InferenceRoutes:
         self._dependencies = dependencies
         self._serving = serving
         self._accepted = accepted
-        self._idempotent = IdempotentAnswers(dependencies.idempotent_kept, dependencies.idempotent_bytes)
+        kept = IdempotentAnswers(dependencies.idempotent_kept, dependencies.idempotent_bytes)
+        self._idempotent = SharedAnswers(kept, dependencies.shared)
 
     async def infer(self, exchange: Exchange) -> None:
         """Answers in the form the body asks for, once per Idempotency-Key."""
@@ -68,9 +70,9 @@ class InferenceRoutes:
         try:
             answered = await self._answer(exchange, request, raw)
             if answered is not None:
-                self._idempotent.keep(tenant, key, answered)
+                await self._idempotent.keep(tenant, key, answered)
         finally:
-            self._idempotent.give_up(tenant, key)
+            await self._idempotent.give_up(tenant, key)
 
     async def _answer(self, exchange: Exchange, request: InferenceRequest, raw: bytes) -> Answered | None:
         """Sends the answer; returns it as it could be sent again, None when it ended in an error event."""
@@ -84,7 +86,7 @@ class InferenceRoutes:
             response = await self._serving.answer(request)
         headers = answers.answer_headers(response)
         body = answers.encode(answers.answer(response, request))
-        sent = _sent(exchange, 200, headers, body)
+        sent = _sent(exchange, headers, body, restricted=response.restricted)
         await exchange.reply(200, headers, body)
         return sent
 
@@ -94,7 +96,7 @@ class InferenceRoutes:
         await self._accepted.submit(request, len(raw))
         headers = [answers.JSON_TYPE, (b"location", f"/inference/{request.request_id}".encode())]
         body = answers.encode({"request_id": request.request_id, "status": "queued", "stage": "CREATED"})
-        sent = _sent(exchange, 202, headers, body)
+        sent = _sent(exchange, headers, body, status=202)
         await exchange.reply(202, headers, body)
         return sent
 
@@ -116,13 +118,16 @@ class InferenceRoutes:
         text = response.output.first.text if response.output is not None else None
         delta = sse.event(b"delta", {"text": text}) if text else b""
         done = sse.event(b"done", answers.answer(response, request, with_text=False))
-        return _sent(exchange, 200, [*headers, _SSE_TYPE], first + delta + done)
+        whole = first + delta + done
+        return _sent(exchange, [*headers, _SSE_TYPE], whole, restricted=response.restricted)
 
 
-def _sent(exchange: Exchange, status: int, headers: Headers, body: bytes) -> Answered:
+def _sent(
+    exchange: Exchange, headers: Headers, body: bytes, *, status: int = 200, restricted: bool = False
+) -> Answered:
     """What to repeat for the same key: the answer under the id it was given with."""
     named = [*headers, (b"x-tierwise-request-id", exchange.request_id.encode())]
-    return Answered(status=status, headers=named, body=body)
+    return Answered(status=status, headers=named, body=body, restricted=restricted)
 
 
 def _embed_request(request: InferenceRequest) -> EmbedRequest:

@@ -100,6 +100,20 @@ def test_an_answer_of_one_worker_is_a_hit_in_the_other(house: House) -> None:
     assert len(house.upstream.requests) == before + 1
 
 
+def test_a_repeated_request_is_executed_once_whichever_worker_it_reaches(house: House) -> None:
+    header = {"idempotency-key": "once-for-both"}
+    before = len(house.upstream.requests)
+    with house.client(OTHER) as client, ThreadPoolExecutor(8) as pool:
+        replies = list(
+            pool.map(lambda _: client.post("/inference", json=near_only(), headers=header), range(24))
+        )
+        assert {reply.status_code for reply in replies} == {200}
+        assert len({reply.content for reply in replies}) == 1
+        assert len(house.upstream.requests) == before + 1
+        again = [client.post("/inference", json=near_only(user="u"), headers=header) for _ in range(4)]
+        assert [reply.status_code for reply in again] == [409] * 4
+
+
 def test_without_redis_requests_go_on_under_each_workers_share(house: House, redis: Server) -> None:
     body = near_only(params={"temperature": 0}, input="What is a stork?")
     with house.client(OTHER) as client:
