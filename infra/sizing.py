@@ -140,6 +140,19 @@ class AlarmLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """A caller that a new environment knows: its key is made there and seen by nobody before."""
+
+    id: str
+    tenant: str = "default"
+    role: str = "user"
+
+    def __post_init__(self) -> None:
+        _require(re.fullmatch(_LABEL, self.id), f"{self.id} is no key's id")
+        _require(self.role in ("user", "admin"), "a key's role is user or admin")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditSize:
     """What is watched over. Data events and GuardDuty are billed by volume, so an environment says whether it wants
     them; account-wide services belong to one environment of an account."""
@@ -190,4 +203,5 @@ class UpperStacks:
     alarms: AlarmLimits = AlarmLimits()
     audit: AuditSize = AuditSize()
     spending: SpendingLimits = SpendingLimits()
+    keys: tuple[ApiKey, ...] = (ApiKey(id="operator", role="admin"), ApiKey(id="app"))
     delivery: Delivery | None = None

@@ -7,7 +7,6 @@ dead-letter queue, while the rest goes on. The function reports which records fa
 from __future__ import annotations
 
 from aws_cdk import Duration
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -58,48 +57,30 @@ def dead_letters(scope: Construct, id: str, name: str, key: kms.IKey) -> sqs.Que
     return queue
 
 
-class Analytics(Construct):
-    """Connects the stream with the analytics function, whose role is given what reading takes."""
-
-    def __init__(self, scope: Construct, id: str, *, stream: kinesis.Stream, function: lambda_.IFunction, queue: sqs.Queue, batch: int) -> None:  # fmt: skip
-        super().__init__(scope, id)
-        if function.role is None:
-            raise ValueError("the analytics function has no role to be allowed to read the stream")
-        reading = iam.Policy(self, "Read", roles=[function.role])
-        reading.add_statements(*_reading(stream, queue))
-        mapping = lambda_.CfnEventSourceMapping(
-            self,
-            "Events",
-            function_name=function.function_name,
-            event_source_arn=stream.stream_arn,
-            starting_position="TRIM_HORIZON",
-            batch_size=batch,
-            maximum_batching_window_in_seconds=5,
-            bisect_batch_on_function_error=True,
-            maximum_retry_attempts=TRIES,
-            maximum_record_age_in_seconds=int(OLDEST.to_seconds()),
-            parallelization_factor=2,
-            function_response_types=["ReportBatchItemFailures"],
-            destination_config=lambda_.CfnEventSourceMapping.DestinationConfigProperty(
-                on_failure=lambda_.CfnEventSourceMapping.OnFailureProperty(destination=queue.queue_arn)
-            ),
-        )
-        mapping.node.add_dependency(reading)
-
-
-def _reading(stream: kinesis.Stream, queue: sqs.Queue) -> list[iam.PolicyStatement]:
-    keys = {key.key_arn for key in (stream.encryption_key, queue.encryption_master_key) if key}
-    return [
-        iam.PolicyStatement(
-            actions=[
-                "kinesis:DescribeStreamSummary",
-                "kinesis:DescribeStream",
-                "kinesis:GetRecords",
-                "kinesis:GetShardIterator",
-                "kinesis:ListShards",
-            ],
-            resources=[stream.stream_arn],
+def read_by(
+    scope: Construct,
+    id: str,
+    *,
+    stream: kinesis.Stream,
+    function: lambda_.IFunction,
+    lost: sqs.Queue,
+    batch: int,
+) -> lambda_.CfnEventSourceMapping:
+    """Hand the stream's records to `function`, whose role may read the stream and write to `lost` by their names."""
+    return lambda_.CfnEventSourceMapping(
+        scope,
+        id,
+        function_name=function.function_arn,
+        event_source_arn=stream.stream_arn,
+        starting_position="TRIM_HORIZON",
+        batch_size=batch,
+        maximum_batching_window_in_seconds=5,
+        bisect_batch_on_function_error=True,
+        maximum_retry_attempts=TRIES,
+        maximum_record_age_in_seconds=int(OLDEST.to_seconds()),
+        parallelization_factor=2,
+        function_response_types=["ReportBatchItemFailures"],
+        destination_config=lambda_.CfnEventSourceMapping.DestinationConfigProperty(
+            on_failure=lambda_.CfnEventSourceMapping.OnFailureProperty(destination=lost.queue_arn)
         ),
-        iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[queue.queue_arn]),
-        iam.PolicyStatement(actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=sorted(keys)),
-    ]
+    )

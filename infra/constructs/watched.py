@@ -46,5 +46,5 @@ def watched(env: str, region: str) -> Watched:
         cluster=resource_name(env, "edge"),
         service=resource_name(env, "gateway"),
         web_acls=(resource_name(env, "api"), resource_name(env, "gateway")),
-        dead_letters=(resource_name(env, "events-dlq"), resource_name(env, "alerts-dlq")),
+        dead_letters=tuple(resource_name(env, f"{what}-dlq") for what in ("events", "alerts", "functions")),
     )

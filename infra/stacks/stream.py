@@ -8,7 +8,7 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from infra.constructs.alert_bus import AlertBus
-from infra.constructs.event_stream import Analytics, dead_letters, event_stream
+from infra.constructs.event_stream import dead_letters, event_stream, read_by
 from infra.constructs.lake import Lake
 from infra.constructs.lake_tables import LakeTables
 from infra.environments import Environment
@@ -23,7 +23,7 @@ class StreamStack(Stack):
         stream = event_stream(self, "Stream", environment, data.key)
         lost = dead_letters(self, "Lost", resource_name(environment.name, "events-dlq"), data.key)
         batch = environment.upper.stream.batch
-        Analytics(self, "Analytics", stream=stream, function=analytics, queue=lost, batch=batch)
+        read_by(self, "Analytics", stream=stream, function=analytics, lost=lost, batch=batch)
         Lake(self, "Lake", environment=environment, stream=stream, key=data.key)
         LakeTables(self, "LakeTables", environment=environment, key=data.key)
         AlertBus(self, "Alerts", env=environment.name, topic=topic, key=data.key)
