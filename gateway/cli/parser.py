@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Final
 
+from gateway.cli.aws_arguments import aws_arguments
 from gateway.cli.policy_arguments import policy_arguments
 
 DONE: Final = 0
@@ -200,6 +201,7 @@ COMMANDS: Final = (
     _command("targets", _targets, "list the targets of a running gateway and how they are"),
     _command("policy", policy_arguments, "show, check, compare and roll out policies"),
     _command("models", _models, "list models"),
+    _command("aws", aws_arguments, "price a deployment on AWS, or look whether one stands"),
     _command("demo", _demo, "play sixteen requests in a sandbox and print where each went and why"),
     _command("bench", _bench, "measure the decision and the gateway (from a checkout)"),
     _command("doctor", _doctor, "say what is configured, reachable, and would be used"),

@@ -1,0 +1,1 @@
+"""What a deployment costs a month: what its templates hold, and what a million requests add."""
