@@ -30,8 +30,9 @@ def function_variables(environment: Environment, redis: Redis) -> dict[str, str]
         deployment.WORKFLOW_ARN: machine_arn(environment),
         "TIERWISE_POLICY__SSM": deployment.policy_parameter(name),
         "TIERWISE_EVENTS__KINESIS": resource_name(name, deployment.STREAM),
-        "TIERWISE_STORES__REDIS_URL": redis.url,
-        "TIERWISE_STORES__REDIS_PASSWORD": f"aws-secret:{redis.secret.secret_arn}",
+        "TIERWISE_REDIS__ENVIRONMENT": name,
+        "TIERWISE_REDIS__URL": redis.url,
+        "TIERWISE_REDIS__PASSWORD": f"aws-secret:{redis.secret.secret_arn}",
         "TIERWISE_STORES__ARCHIVE": bucket_name(environment, deployment.ARCHIVE_BUCKET),
         **tables,
     }
