@@ -103,15 +103,8 @@ async def test_a_cloudwatch_that_is_away_says_nothing_of_the_target(threads: Aws
 
 async def test_later_trouble_makes_the_probe_wait_for_better_times(aws: Clients, threads: AwsThreads) -> None:
     dimensions, clock = {"ModelId": unique("model")}, Time()
-    faulty = Faulty(aws("cloudwatch"))
-    probe = CloudWatchProbe(
-        faulty,
-        BEDROCK,
-        dimensions,
-        every_s=0.05,
-        threads=threads,
-        monotonic=clock,  # type: ignore[arg-type]  # a stand-in
-    )
+    faulty: Any = Faulty(aws("cloudwatch"))
+    probe = CloudWatchProbe(faulty, BEDROCK, dimensions, every_s=0.05, threads=threads, monotonic=clock)
     assert (await probe.probe()).up
     faulty.trouble, clock.now = 2, clock.now + 1.0
     waiting = asyncio.create_task(probe.probe())

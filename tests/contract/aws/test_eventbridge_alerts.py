@@ -73,6 +73,7 @@ class Refusing:
         }
         operation = MODEL.operation_model("PutEvents")
         for body, shape in ((request, operation.input_shape), (answer, operation.output_shape)):
+            assert shape is not None
             assert not ParamValidator().validate(body, shape).has_errors()
         return answer
 

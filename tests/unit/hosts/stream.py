@@ -105,8 +105,8 @@ class MemoryFigures:
             return frozenset(seen)
         self.commits += 1
         self.marks |= set(ids)
-        for key, figures in minutes.items():
-            self.table.setdefault(key, Counter()).update(figures.increments())
+        for place, figures in minutes.items():
+            self.table.setdefault(place, Counter()).update(figures.increments())
         for key, (value, expected) in states.items():
             assert expected == (self.stored[key].version if key in self.stored else 0)
             self.stored[key] = Versioned(value=value, version=expected + 1)
