@@ -13,8 +13,9 @@ from typing import Any
 from gateway.composition_keys import records
 from gateway.hosts.aws_lambda import Act
 from gateway.hosts.composition import Parts
-from gateway.http.auth import KeyRing, digest_of
+from gateway.http.auth import KeyRing
 from gateway.http.refusals import UnauthorizedError
+from router_core.deployment import ENV, usage_key
 
 
 async def build(parts: Parts) -> Act:
@@ -42,7 +43,7 @@ async def build(parts: Parts) -> Act:
                 ],
             },
             "context": {"tenant": caller.tenant, "key_id": caller.key_id, "role": caller.role},
-            "usageIdentifierKey": digest_of(token.partition(" ")[2].strip()).hex(),
+            "usageIdentifierKey": usage_key(parts.environ[ENV]),
         }
 
     return act
