@@ -28,6 +28,8 @@ _NOT_APPLIED = {
     "AWS::CDK::Metadata",
 }
 
+_TAGS_BREAK = {"AWS::KMS::Key"}
+
 
 def install() -> None:
     """Replace what is broken, in moto's own modules, which offer no seam."""
@@ -74,6 +76,8 @@ def _install_dependencies() -> None:
         template = resources._resource_json_map.get(key)
         if template and key not in resources._parsed_resources and mark not in being_made:
             being_made.add(mark)
+            if template["Type"] in _TAGS_BREAK:
+                template.get("Properties", {}).pop("Tags", None)
             try:
                 wanted = template.get("DependsOn", [])
                 for name in [wanted] if isinstance(wanted, str) else wanted:

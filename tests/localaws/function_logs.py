@@ -27,6 +27,7 @@ def write_log(function: str, version: str, result: Result) -> None:
     lines = [
         f"START RequestId: {result.request_id} Version: {version}",
         *result.log.splitlines(),
+        *([_error_line(result)] if result.failed else []),
         f"END RequestId: {result.request_id}",
         f"REPORT RequestId: {result.request_id} Duration: {result.duration_ms:.2f} ms",
     ]
@@ -38,6 +39,12 @@ def write_log(function: str, version: str, result: Result) -> None:
             address.client("cloudwatch").put_metric_data(
                 Namespace=namespace, MetricData=data[start : start + _BATCH]
             )
+
+
+def _error_line(result: Result) -> str:
+    """As Lambda's runtime logs what a handler raised, without the lines of the trace."""
+    said = json.loads(result.payload)
+    return f"[ERROR] {said['errorType']}: {said['errorMessage']}"
 
 
 def _make(group: str, stream: str) -> None:
