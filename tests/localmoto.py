@@ -37,8 +37,7 @@ _CONFIG = Config(
 def running_moto(folder: Path) -> Iterator[str]:
     """The address of a fresh server on a free port; its log lies in `folder`."""
     log = folder / "moto.log"
-    # As a module: the console script is not on PATH where only the interpreter of the environment is.
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
+    command = [sys.executable, str(Path(__file__).with_name("localmoto_server.py"))]
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
     try:
@@ -127,3 +126,10 @@ def _table(dynamodb: Any, what: str, keys: Keys, indexed: Keys | None = None, **
 
 def _schema(keys: Keys) -> list[dict[str, str]]:
     return [{"AttributeName": name, "KeyType": role} for name, _, role in keys]
+
+
+def bucket(s3: Any, what: str) -> str:
+    """A new bucket."""
+    name = unique(what)
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+    return name

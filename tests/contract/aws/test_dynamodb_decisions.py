@@ -20,7 +20,7 @@ from router_core.adapters.dynamodb_records import MAX_BODY_BYTES, item_of, recor
 from router_core.adapters.s3_archive import S3Archive
 from router_core.errors import StoreError
 from tests.contract.stores.kinds import SetClock
-from tests.localmoto import Clients, client, decisions_table, unique
+from tests.localmoto import Clients, bucket, client, decisions_table
 
 NOW_S = 1_800_086_000.123457
 
@@ -240,9 +240,8 @@ async def test_close_gives_up_in_the_end_and_counts(dynamodb: Any) -> None:
 async def test_a_record_too_large_for_an_item_goes_to_the_archive_and_comes_back(
     aws: Clients, dynamodb: Any, table: str
 ) -> None:
-    s3, bucket = aws("s3"), unique("archive")
-    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-    archive = S3Archive(s3, bucket)
+    s3 = aws("s3")
+    archive = S3Archive(s3, bucket(s3, "archive"))
     sink = DynamoDecisions(dynamodb, table, archived=archive.put)
     noise = random.Random(3)
     large = decision("large", scores={f"t{n}": noise.random() for n in range(60_000)})
