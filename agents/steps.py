@@ -16,7 +16,7 @@ from agents.context import ContextAgent, History, is_long
 from agents.monitor import MonitorAgent
 from agents.turn import Turn
 from router_core.context import RequestContext
-from router_core.errors import NoTargetError
+from router_core.errors import NoTargetError, TierwiseError
 from router_core.execution import Execution, Output, Usage
 from router_core.inference import TIERS, InferenceRequest, InferenceResponse
 from router_core.policy.document import Policy
@@ -97,7 +97,9 @@ class Ending:
         return response
 
     def failed(self, job: Job, error: BaseException) -> None:
-        """A failed or abandoned request is recorded and billed like any other."""
+        """A failed or abandoned request is recorded and billed like any other; its error tells which policy decided."""
+        if isinstance(error, TierwiseError):
+            error.policy = job.decision.policy
         status = "failed" if isinstance(error, Exception) else "cancelled"
         self._monitor.finished(job.context, nothing_served(job, self._now()), status, job.cache)
 
