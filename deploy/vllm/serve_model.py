@@ -165,7 +165,7 @@ def load_adapter(node: Node, key: str, name: str, path: Path) -> None:
     body = json.dumps({"lora_name": name, "lora_path": str(path)}).encode()
     headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
     url = f"http://127.0.0.1:{node.port}/v1/load_lora_adapter"
-    request = urllib.request.Request(url, data=body, headers=headers)  # noqa: S310
+    request = urllib.request.Request(url, data=body, headers=headers)
     with urllib.request.urlopen(request, timeout=60):  # noqa: S310  # our own child on this machine
         pass
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aws_cdk import Stack
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
@@ -62,8 +63,8 @@ class EdgeStack(Stack):
             machines = NodeMachines(
                 self, "Machines", environment=environment, cluster=cluster, network=vpc, topic=topic
             )
-            nodes = NodeServices(
-                self, "Nodes", environment=environment, cluster=cluster, network=vpc, key=data.key
-            )
+            # By its address: what is granted here is said here, not in the key's own stack.
+            key = kms.Key.from_key_arn(self, "DataKey", data.key.key_arn)
+            nodes = NodeServices(self, "Nodes", environment=environment, cluster=cluster, network=vpc, key=key)
             for model in size.models:
                 nodes.serve(model, machines)

@@ -59,7 +59,7 @@ class GatewayService(Construct):
             task_definition=self._task(variables, grants),
             desired_count=size.min_tasks,
             vpc_subnets=ec2.SubnetSelection(subnet_group_name=PRIVATE),
-            security_groups=[self._network.gateways],
+            security_groups=[self._group()],
             assign_public_ip=False,
             min_healthy_percent=100,
             max_healthy_percent=200,
@@ -80,10 +80,32 @@ class GatewayService(Construct):
                 "Green",
                 alternate_target_group=door.green,
                 production_listener=ecs.ListenerRuleConfiguration.application_listener_rule(door.rule),
+                role=self._mover(),
             ),
         ).attach_to_application_target_group(door.blue)
         service.node.add_dependency(door.rule)
         return service
+
+    def _mover(self) -> iam.Role:
+        """What ECS itself may do: point the door's rule at the other group of tasks."""
+        managed = "AmazonECSInfrastructureRolePolicyForLoadBalancers"
+        role = iam.Role(
+            self,
+            "Mover",
+            assumed_by=iam.ServicePrincipal("ecs.amazonaws.com"),
+            managed_policies=[iam.ManagedPolicy.from_aws_managed_policy_name(managed)],
+        )
+        acknowledge(
+            role,
+            f"IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{managed}]",
+            "AWS keeps this policy in step with what ECS does during a release.",
+        )
+        return role
+
+    def _group(self) -> ec2.ISecurityGroup:
+        """The gateways' own group, by its address: the door has said already that it may knock."""
+        group = self._network.gateways.security_group_id
+        return ec2.SecurityGroup.from_security_group_id(self, "Group", group, mutable=False)
 
     def _task(self, variables: Mapping[str, str], grants: Sequence[Grant]) -> ecs.FargateTaskDefinition:
         size = self._environment.upper.gateway

@@ -24,7 +24,7 @@ from router_core.deployment import resource_name
 MODELS: Final = "/var/lib/models"
 """On the machine's disk, so that a task that starts again finds what an earlier one fetched."""
 OWNER: Final = "10001"
-_MANAGED: Final = ("service-role/AmazonEC2ContainerServiceforEC2Role", "AmazonSSMManagedInstanceCore")
+_MANAGED: Final = "AmazonSSMManagedInstanceCore"
 _ROOT: Final = "/dev/xvda"
 
 
@@ -117,16 +117,20 @@ class NodeMachines(Construct):
         )
 
     def _role(self) -> iam.Role:
+        """What ECS's agent needs is added by the capacity provider; Systems Manager is the way in, without SSH."""
         role = iam.Role(
             self,
             "Role",
             assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
-            managed_policies=[iam.ManagedPolicy.from_aws_managed_policy_name(name) for name in _MANAGED],
+            managed_policies=[iam.ManagedPolicy.from_aws_managed_policy_name(_MANAGED)],
         )
-        for name in _MANAGED:
-            acknowledge(
-                role,
-                f"IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{name}]",
-                "What ECS's and Systems Manager's own agents call is their knowledge, and changes with them.",
-            )
+        for rule, reason in (
+            (
+                f"IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{_MANAGED}]",
+                "What Systems Manager's agent calls is its own knowledge, and changes with it.",
+            ),
+            ("IAM5[Resource::*]", "Finding its endpoint and logging in to the registry have no resource."),
+            ("IAM5[Action::ecs:Submit*]", "ECS's agent reports states of tasks, on this cluster only."),
+        ):
+            acknowledge(role, rule, reason)
         return role

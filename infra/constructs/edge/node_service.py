@@ -149,6 +149,9 @@ class NodeServices(Construct):
             ecs.MountPoint(container_path="/models", source_volume="models", read_only=False),
             ecs.MountPoint(container_path="/tmp", source_volume="tmp", read_only=False),  # noqa: S108  # a volume of the task's own
         )
+        task.add_to_execution_role_policy(
+            iam.PolicyStatement(actions=["kms:Decrypt"], resources=[self._key.key_arn])
+        )
         if isinstance(task.execution_role, iam.Role):
             acknowledge(task.execution_role, "IAM5[Resource::*]", _LOG_IN)
         acknowledge(task, "ECS2", "The variables say which model; the key comes from Secrets Manager.")
