@@ -16,9 +16,17 @@ from router_core.events import Judgement
 from router_core.execution import Attempt, DeviceOutcome, Usage
 from router_core.inference import EmbedRequest, InferenceRequest, InferenceResponse, Params, StreamEvent
 from router_core.monitoring import MonitorSnapshot
-from router_core.policy.document import Policy
 from router_core.policy.rollout import Rollout
-from router_core.ports import Clock, Embedder, EventSink, HealthProbe, Model, PolicySource, ResponseStore
+from router_core.ports import (
+    AffinityFeed,
+    Clock,
+    Embedder,
+    EventSink,
+    HealthProbe,
+    Model,
+    PolicySource,
+    ResponseStore,
+)
 from router_core.record import dataclass
 from router_core.resources import TargetSpec
 
@@ -37,6 +45,7 @@ class Ports:
     events: EventSink
     policy: PolicySource
     clock: Clock
+    affinity: AffinityFeed | None = None
 
 
 class Router:
@@ -49,7 +58,7 @@ class Router:
         executor = Executor(ports.models, ports.embedders, self._resource, ports.clock, random.random)
         self._pipeline = Pipeline(
             resource=self._resource,
-            cache=CacheAgent(ports.responses),
+            cache=CacheAgent(ports.responses, ports.affinity),
             monitor=self._monitor,
             executor=executor,
             clock=ports.clock,
@@ -119,10 +128,6 @@ class Router:
     def drain(self, target: str, draining: bool) -> None:
         """Take a target out of, or back into, service. Raises `NotFoundError`."""
         self._resource.drain(target, draining)
-
-    def policy(self) -> Policy:
-        """The policy in force; while a canary runs, the stable one."""
-        return self._resource.rollout.stable
 
     def rollout(self) -> Rollout:
         """The policies in force, and the share of sessions that the canary serves."""

@@ -20,7 +20,7 @@ from router_core.errors import StoreError
 from router_core.execution import Choice, Output, Usage
 from router_core.inference import InferenceRequest, Message
 from router_core.policy.document import CachePolicy
-from router_core.ports import ResponseStore
+from router_core.ports import AffinityFeed, ResponseStore
 from router_core.routing.constraints import RESTRICTED
 from router_core.signals.fingerprint import canonical_json, fingerprint
 
@@ -29,11 +29,15 @@ PREFIX_CHARS: Final = 512
 
 
 class CacheAgent:
-    """Exact answers by key, and the last target of sessions and prompt prefixes (bounded, least recent out)."""
+    """Exact answers by key, and the last target of sessions and prompt prefixes (bounded, least recent out), which
+    `feed` shares with other workers."""
 
-    def __init__(self, store: ResponseStore) -> None:
+    def __init__(self, store: ResponseStore, feed: AffinityFeed | None = None) -> None:
         self._store = store
+        self._feed = feed
         self._last: OrderedDict[bytes, str] = OrderedDict()
+        if feed is not None:
+            feed.listen(self._note)
 
     def key(
         self,
@@ -96,10 +100,15 @@ class CacheAgent:
         for key in (_session_key(request) if request.session_id is not None else None, _prefix_key(request)):
             if key is None:
                 continue
-            self._last[key] = target
-            self._last.move_to_end(key)
-            if len(self._last) > AFFINITY_LIMIT:
-                self._last.popitem(last=False)
+            if self._feed is not None and self._last.get(key) != target:
+                self._feed.tell(key, target)
+            self._note(key, target)
+
+    def _note(self, key: bytes, target: str) -> None:
+        self._last[key] = target
+        self._last.move_to_end(key)
+        if len(self._last) > AFFINITY_LIMIT:
+            self._last.popitem(last=False)
 
 
 def _session_key(request: InferenceRequest) -> bytes:

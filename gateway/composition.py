@@ -99,8 +99,10 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
             events=stored.sink,
             policy=policy,
             clock=clock,
+            affinity=stores.affinity,
         ),
     )
+    stored.watch(router.snapshot)
     crew = Crew(router, made.run_dir, worker, clock)
     dependencies = _dependencies(made, router, crew, stored, stores)
     app = create_app(replace(dependencies, router=traced_router(router, tracing)))

@@ -22,7 +22,7 @@ from gateway.settings.secrets import SecretRef, resolve
 from router_core.adapters.memory import MemoryResponseStore
 from router_core.adapters.memory_rate_limit import MemoryRateLimiter
 from router_core.errors import ConfigurationError, StoreError
-from router_core.ports import Clock, RateLimiter, ResponseStore, StateStore
+from router_core.ports import AffinityFeed, Clock, RateLimiter, ResponseStore, StateStore
 from router_core.record import dataclass
 from router_core.reliability.key_limits import KeyLimits
 
@@ -38,11 +38,13 @@ async def _nothing_to_close() -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
-    """`shared` is state that all workers and replicas see; None where each has its own."""
+    """`shared` is state that all workers and replicas see, `affinity` where they tell each other who served which session;
+    None where each has its own."""
 
     responses: ResponseStore
     limiter: RateLimiter
     shared: StateStore | None = None
+    affinity: AffinityFeed | None = None
     close: Callable[[], Awaitable[None]] = _nothing_to_close
 
 
@@ -96,25 +98,35 @@ def redis_place(settings: RedisSettings, environ: Mapping[str, str]) -> RedisPla
 async def _redis_stores(made: Plan, clock: Clock, local: RateLimiter) -> Stores:
     settings = made.settings.redis
     place = redis_place(settings, os.environ)
+    from router_core.adapters.redis_affinity import RedisAffinityFeed
     from router_core.adapters.redis_client import open_client
     from router_core.adapters.redis_link import RedisLink
     from router_core.adapters.redis_rate_limit import RedisRateLimiter
     from router_core.adapters.redis_response_store import RedisResponseStore
     from router_core.adapters.redis_state import RedisStateStore
 
+    client = open_client(place)
     link = RedisLink(
-        open_client(place),
+        client,
         clock,
         environment=settings.environment,
         timeout_s=settings.timeout_ms / 1000.0,
         connections=settings.connections,
     )
+    feed = RedisAffinityFeed(link, client)
+
+    async def close() -> None:
+        await feed.close()
+        await link.close()
+
     await link.start()
+    feed.start()
     return Stores(
         responses=RedisResponseStore(link),
         limiter=SharedLimits(RedisRateLimiter(_limits(_whole(made)), link), local),
         shared=RedisStateStore(link),
-        close=link.close,
+        affinity=feed,
+        close=close,
     )
 
 

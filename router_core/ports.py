@@ -6,7 +6,7 @@ holds no policy, and passes the contract suite of its port.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, Protocol
 
 from router_core.execution import Chunk, EmbeddingAnswer, ModelAnswer
@@ -87,6 +87,15 @@ class ResponseStore(Protocol):
     async def put(self, key: str, value: bytes, ttl_s: float) -> None: ...
 
     async def evict(self, key: str) -> None: ...
+
+
+class AffinityFeed(Protocol):
+    """Tells other workers where a session or a prompt prefix was served, and hears from them, in the background:
+    neither call waits or raises."""
+
+    def tell(self, key: bytes, target: str) -> None: ...
+
+    def listen(self, heard: Callable[[bytes, str], None]) -> None: ...
 
 
 class EventSink(Protocol):

@@ -22,6 +22,8 @@ from router_core.record import dataclass
 CONNECT_S: Final = 1.0
 """Longest wait of one connection attempt or reply, should nobody bound it sooner."""
 TRIES: Final = 5
+BACKGROUND_CONNECTIONS: Final = 2
+"""Beside those that requests share: one that listens, one that finds out whether Redis is back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,7 @@ def open_client(place: RedisPlace) -> Redis:
     options: dict[str, Any] = {
         "password": place.password,
         "username": place.username,
-        "max_connections": place.connections,
+        "max_connections": place.connections + BACKGROUND_CONNECTIONS,
         **_everywhere(),
     }
     if place.url is not None:

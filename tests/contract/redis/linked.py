@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,11 +12,18 @@ from redis.asyncio import Redis
 from router_core.adapters.redis_client import RedisPlace, open_client
 from router_core.adapters.redis_link import RedisLink
 from router_core.adapters.system_clock import SystemClock
-from tests.contract.redis.servers import Server
+from tests.contract.redis.servers import PATIENCE_S, Server
 
 PATIENT_S = 10.0
 """For tests of what is stored, not of how long it takes: a busy machine must not open the breaker."""
 FIRST_S = 1_800_000_000.377
+
+
+async def comes_true(seen: Callable[[], object]) -> None:
+    """Wait for what another process brings about; fails after PATIENCE_S."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not seen():  # noqa: ASYNC110  # no event of ours tells what another process did
+            await asyncio.sleep(0.01)
 
 
 class SetTimeRedis(Redis):

@@ -6,6 +6,7 @@ What is counted is calls that waited, never milliseconds of the whole: the machi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -22,8 +23,8 @@ from router_core.adapters.system_clock import SystemClock
 from router_core.errors import RateLimitedError, StoreError
 from router_core.ports import RateLimiter, ResponseStore
 from router_core.reliability.key_limits import KeyLimits
-from tests.contract.redis.linked import linked
-from tests.contract.redis.servers import PATIENCE_S, Server, running_redis
+from tests.contract.redis.linked import comes_true, linked
+from tests.contract.redis.servers import Server, running_redis
 
 TIMEOUT_S = 0.2
 WHOLE, SHARE = 1_000, 5
@@ -44,18 +45,15 @@ class House:
             await self.limiter.admit(key, 10)
         except RateLimitedError:
             return False
-        for step in (lambda: self.responses.get("a"), lambda: self.responses.put("b", b"2", 60.0)):
-            try:
-                await step()
-            except StoreError:
-                continue
+        with contextlib.suppress(StoreError):
+            await self.responses.get("a")
+        with contextlib.suppress(StoreError):
+            await self.responses.put("b", b"2", 60.0)
         await self.limiter.settle(key, 10, 7)
         return True
 
     async def until_usable(self) -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            while not self.link.usable:
-                await asyncio.sleep(0.01)
+        await comes_true(lambda: self.link.usable)
 
 
 @pytest.fixture
@@ -114,9 +112,7 @@ async def test_late_answers_are_never_taken_for_others(house: House) -> None:
     for round_ in range(3):
         house.server.pause()
         late = [house.responses.get("a") for _ in range(6)]
-        assert all(
-            isinstance(one, StoreError) for one in await asyncio.gather(*late, return_exceptions=True)
-        )
+        assert all(isinstance(one, StoreError) for one in await asyncio.gather(*late, return_exceptions=True))
         house.server.resume()
         await house.until_usable()
         for n in range(12):
@@ -143,9 +139,7 @@ async def test_a_gateway_starts_without_redis_and_finds_it_later(server: Server)
         await redis.link.start()
         assert not redis.link.usable
         server.start()
-        async with asyncio.timeout(PATIENCE_S):
-            while not redis.link.usable:
-                await asyncio.sleep(0.01)
+        await comes_true(lambda: redis.link.usable)
 
 
 async def test_a_busy_process_does_not_blame_redis(house: House) -> None:

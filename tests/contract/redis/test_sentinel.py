@@ -14,15 +14,14 @@ from router_core.adapters.redis_response_store import RedisResponseStore
 from router_core.adapters.system_clock import SystemClock
 from router_core.errors import StoreError
 from router_core.reliability.key_limits import KeyLimits
-from tests.contract.redis.servers import MASTER, PATIENCE_S, until, watched_redis
+from tests.contract.redis.linked import comes_true
+from tests.contract.redis.servers import MASTER, until, watched_redis
 
 
 async def test_after_a_failover_the_stores_work_again_and_meanwhile_fail_at_once(tmp_path: Path) -> None:
     with watched_redis(tmp_path) as redis:
         place = RedisPlace(sentinels=redis.addresses, master=MASTER, connections=4)
-        link = RedisLink(
-            open_client(place), SystemClock(), environment="test", timeout_s=1.0, connections=4
-        )
+        link = RedisLink(open_client(place), SystemClock(), environment="test", timeout_s=1.0, connections=4)
         store = RedisResponseStore(link)
         limiter = RedisRateLimiter({"k": KeyLimits(requests_per_min=3)}, link)
         try:
@@ -37,9 +36,7 @@ async def test_after_a_failover_the_stores_work_again_and_meanwhile_fail_at_once
             refused = await asyncio.gather(*(store.get("before") for _ in range(50)), return_exceptions=True)
             assert all(isinstance(error, StoreError) for error in refused)
             assert link.waited == waited  # nobody else waits for the failover
-            async with asyncio.timeout(PATIENCE_S):
-                while not link.usable:
-                    await asyncio.sleep(0.02)
+            await comes_true(lambda: link.usable)
             assert await store.get("before") == b"1"
             await store.put("after", b"2", 600.0)
             await limiter.admit("k", 1)
