@@ -17,6 +17,9 @@ from infra.naming import bucket_name
 from infra.validation import acknowledge
 from router_core.deployment import ARCHIVE_BUCKET, LAKE_BUCKET, MODELS_BUCKET
 
+PAYLOADS = "payloads/"
+"""Prefix in the archive of what is too large to travel between stages."""
+
 ACCESS_LOGS = "access-logs"
 _OLD_VERSIONS = Duration.days(30)
 _LOST_PARTS = Duration.days(7)
@@ -34,7 +37,7 @@ class Buckets(Construct):
         retention = environment.retention
         self.models = self._bucket("Models", MODELS_BUCKET, None)
         self.lake = self._bucket("Lake", LAKE_BUCKET, retention.lake_days)
-        self.archive = self._bucket("Archive", ARCHIVE_BUCKET, retention.archive_days)
+        self.archive = self._bucket("Archive", ARCHIVE_BUCKET, retention.archive_days, _payloads())
 
     def _access_logs(self) -> s3.Bucket:
         bucket = s3.Bucket(
@@ -59,7 +62,7 @@ class Buckets(Construct):
         acknowledge(bucket, "S1", "It holds the access logs; logging it into itself would never end.")
         return bucket
 
-    def _bucket(self, id: str, what: str, days: int | None) -> s3.Bucket:
+    def _bucket(self, id: str, what: str, days: int | None, *extra: s3.LifecycleRule) -> s3.Bucket:
         return s3.Bucket(
             self,
             id,
@@ -74,7 +77,7 @@ class Buckets(Construct):
             versioned=True,
             server_access_logs_bucket=self.access_logs,
             server_access_logs_prefix=f"{what}/",
-            lifecycle_rules=[_lifecycle(days)],
+            lifecycle_rules=[_lifecycle(days), *extra],
             removal_policy=removal(self._environment),
         )
 
@@ -91,3 +94,8 @@ def _lifecycle(days: int | None) -> s3.LifecycleRule:
         noncurrent_version_expiration=_OLD_VERSIONS,
         abort_incomplete_multipart_upload_after=_LOST_PARTS,
     )
+
+
+def _payloads() -> s3.LifecycleRule:
+    """What travelled beside a request is of no use once the request is answered."""
+    return s3.LifecycleRule(prefix=PAYLOADS, expiration=Duration.days(7))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from infra.constructs.buckets import PAYLOADS
 from infra.environments import Environment
 from infra.naming import arn, bucket_name
 from router_core import deployment
@@ -36,20 +37,25 @@ class Grant:
 
 
 READ = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
-WRITE = ("dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
-PAYLOADS = "payloads"
-"""Prefix in the archive bucket for what is too large to travel between stages."""
+WRITE = (
+    "dynamodb:BatchWriteItem",
+    "dynamodb:ConditionCheckItem",
+    "dynamodb:DeleteItem",
+    "dynamodb:PutItem",
+    "dynamodb:UpdateItem",
+)
 
 
 def grants(environment: Environment, key_arn: str) -> dict[str, tuple[Grant, ...]]:
     """Rows by function. A function of the stage table that has no row here of its own gets what every stage needs."""
     every_stage = (*_configuration(environment), _key(key_arn), _payloads(environment))
     own: dict[str, tuple[Grant, ...]] = {
-        "context": (_table(environment, "state", READ + WRITE),),
+        "context": (_secrets(environment), _table(environment, "state", READ + WRITE)),
         "resource": (
+            _secrets(environment),
             _table(environment, "metrics", READ),
             _table(environment, "state", READ + WRITE),
-            *_sensing(),
+            _sensing(),
         ),
         "router": (),
         "cache": (_secrets(environment),),
@@ -58,7 +64,13 @@ def grants(environment: Environment, key_arn: str) -> dict[str, tuple[Grant, ...
     }
     whole_path = tuple(grant for rows in own.values() for grant in rows)
     hosts = {
-        "api": (*every_stage, *whole_path, _index(environment), *_workflow(environment)),
+        "api": (
+            *every_stage,
+            *whole_path,
+            _index(environment),
+            _device_models(environment),
+            *_workflow(environment),
+        ),
         "authorizer": (*_configuration(environment), _key(key_arn), _secrets(environment)),
         "analytics": (_stream_reader(environment), _key(key_arn), *_analytics(environment)),
         "rotation": (_key(key_arn), *_rotation(environment)),
@@ -94,8 +106,17 @@ def _payloads(environment: Environment) -> Grant:
     bucket = bucket_name(environment, deployment.ARCHIVE_BUCKET)
     return Grant(
         actions=("s3:GetObject", "s3:PutObject"),
-        resources=(f"arn:aws:s3:::{bucket}/{PAYLOADS}/*",),
+        resources=(f"arn:aws:s3:::{bucket}/{PAYLOADS}*",),
         reason="Objects are named by the hash of their contents.",
+    )
+
+
+def _device_models(environment: Environment) -> Grant:
+    """A device fetches its models by addresses that the API signs."""
+    return Grant(
+        actions=("s3:GetObject",),
+        resources=(f"arn:aws:s3:::{bucket_name(environment, deployment.MODELS_BUCKET)}/*",),
+        reason="Objects are named by model and version.",
     )
 
 
@@ -144,32 +165,15 @@ def _models(environment: Environment) -> tuple[Grant, ...]:
             resources=(arn(environment, "sagemaker", f"endpoint/{resource_name(environment.name, '*')}"),),
             reason="Settings choose the endpoint among this environment's.",
         ),
-        Grant(
-            actions=(
-                "comprehend:DetectEntities",
-                "comprehend:DetectPiiEntities",
-                "comprehend:DetectSentiment",
-                "textract:DetectDocumentText",
-            ),
-            resources=("*",),
-            reason="These actions have no resource that a policy could name.",
-        ),
     )
 
 
-def _sensing() -> tuple[Grant, ...]:
-    """What the resource agent reads about load, limits and prices."""
-    return (
-        Grant(
-            actions=(
-                "cloudwatch:GetMetricData",
-                "pricing:GetProducts",
-                "servicequotas:GetServiceQuota",
-                "servicequotas:ListServiceQuotas",
-            ),
-            resources=("*",),
-            reason="These actions have no resource that a policy could name.",
-        ),
+def _sensing() -> Grant:
+    """What the resource agent reads about the load of targets."""
+    return Grant(
+        actions=("cloudwatch:GetMetricData",),
+        resources=("*",),
+        reason="The action has no resource that a policy could name.",
     )
 
 

@@ -15,6 +15,9 @@ from router_core.deployment import TABLES, resource_name
 MACHINE = "inference"
 """The state machine's name, after the environment's."""
 
+WRITABLE = "/tmp"  # noqa: S108 - the only folder that Lambda lets a function write to
+"""Where a function may keep a copy of what it can get again."""
+
 
 def machine_arn(environment: Environment) -> str:
     return arn(environment, "states", f"stateMachine:{resource_name(environment.name, MACHINE)}")
@@ -33,7 +36,10 @@ def function_variables(environment: Environment, redis: Redis) -> dict[str, str]
         "TIERWISE_REDIS__ENVIRONMENT": name,
         "TIERWISE_REDIS__URL": redis.url,
         "TIERWISE_REDIS__PASSWORD": f"aws-secret:{redis.secret.secret_arn}",
+        "TIERWISE_POLICY__COPY": f"{WRITABLE}/policy.json",
+        "TIERWISE_EVENTS__DIR": f"{WRITABLE}/events",
         "TIERWISE_STORES__ARCHIVE": bucket_name(environment, deployment.ARCHIVE_BUCKET),
+        "TIERWISE_STORES__MODELS": bucket_name(environment, deployment.MODELS_BUCKET),
         **tables,
     }
 
