@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
 from typing import Any, Final
 
+from gateway.composition_events import Look, open_leaving
 from gateway.composition_plan import Plan
-from gateway.composition_records import LogLookup, Sinks, TableLookup
+from gateway.composition_records import LogLookup, TableLookup
 from gateway.http.ports import EventLookup
 from router_core.adapters.aws_client import AwsThreads, aws_client
 from router_core.adapters.dynamodb_decisions import DynamoDecisions
@@ -33,19 +34,21 @@ async def _nothing_to_close() -> None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Records:
     """Where records go and where decisions are read back from. Closing `sink` is its owner's matter, `close` ends the
-    rest and comes after it."""
+    rest and comes after it. `watch` is told where the gateway's own figures are, once there are any."""
 
     sink: EventSink
     lookup: EventLookup
+    watch: Callable[[Look], None]
     close: Callable[[], Awaitable[None]] = _nothing_to_close
 
 
 async def open_records(made: Plan, log: EventLog) -> Records:
-    """The event log, and the decisions table beside it where one is named. Raises `ConfigurationError`."""
+    """The event log, and beside it the decisions table, the event stream and metrics where they are named. Raises `ConfigurationError`."""
     settings = made.settings.stores
     local = LogLookup(made.settings.events.dir, log)
+    leaving = await open_leaving(made.settings.events)
     if settings.decisions is None:
-        return Records(sink=log, lookup=local)
+        return Records(sink=leaving.behind(log), lookup=local, watch=leaving.watch)
     client = await _client("dynamodb", "stores.decisions")
     archive = None
     if settings.archive is not None:
@@ -59,7 +62,12 @@ async def open_records(made: Plan, log: EventLog) -> Records:
     )
     table = DynamoLookup(client, settings.decisions, fetched=None if archive is None else archive.get)
     tenants = sorted({key.settings.tenant for key in made.keys})
-    return Records(sink=Sinks(log, sink), lookup=TableLookup(table, sink, tenants, local), close=table.close)
+    return Records(
+        sink=leaving.behind(log, sink),
+        lookup=TableLookup(table, sink, tenants, local),
+        watch=leaving.watch,
+        close=table.close,
+    )
 
 
 async def open_state(table: str, clock: Clock) -> DynamoStateStore:

@@ -18,35 +18,10 @@ from router_core.adapters.dynamodb_lookup import DynamoLookup
 from router_core.adapters.event_log import EventLog
 from router_core.adapters.event_reader import find, read
 from router_core.errors import RequestError, StoreError
-from router_core.ports import EventSink
 
 FLUSH_S = 2.0
 MAX_TENANTS = 500
 TENANTS_AT_ONCE = 8
-
-
-class Sinks:
-    """EventSink that hands every record to several."""
-
-    def __init__(self, *sinks: EventSink) -> None:
-        self._sinks = sinks
-
-    @property
-    def dropped(self) -> int:
-        """Records that did not get where they should, over all sinks."""
-        return sum(getattr(sink, "dropped", 0) for sink in self._sinks)
-
-    def emit(self, record: Mapping[str, Any]) -> None:
-        """Hand it over; no sink waits."""
-        for sink in self._sinks:
-            sink.emit(record)
-
-    async def close(self) -> None:
-        """Close all at once; one that fails keeps none of the others from it."""
-        ended = await asyncio.gather(*(sink.close() for sink in self._sinks), return_exceptions=True)
-        for error in ended:
-            if isinstance(error, BaseException):
-                raise error
 
 
 class TableLookup:

@@ -110,7 +110,8 @@ class PolicySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventSettings:
-    """The append-only record log. `content_logging` is refused until there is one."""
+    """The append-only record log, the stream that records also leave on, and metrics for CloudWatch (`emf`).
+    `content_logging` is refused until there is one."""
 
     dir: Path = Path("var/events")
     fsync: Literal["always", "interval", "never"] = one_of(_INTERVAL, FSYNC)
@@ -118,6 +119,7 @@ class EventSettings:
     keep_files: int = bounded(16, 1, 10_000)
     content_logging: bool = False
     kinesis: str | None = matching(None, r"[A-Za-z0-9_.-]{1,128}", "the name of a Kinesis stream")
+    emf: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ KEPT: Final = 1_024
 MAX_SETS: Final = 200
 """Sets of dimensions per interval: targets are configured, so more would be nonsense from elsewhere."""
 INTERVAL_S: Final = 10.0
+QUEUED: Final = 65_536
 FOLD_S: Final = 1.0
 SUMMED: Final = frozenset({
     "Requests", "Errors", "CostUsd", "Tokens", "Fallbacks", "Refusals", "CacheHits", "CacheMisses", "AgentErrors",
@@ -170,15 +171,15 @@ def _to_datagrams(address: tuple[str, int]) -> Write:
 class EmfEventSink:
     """EventSink that turns records into figures on a thread of its own and writes them every `interval_s`.
 
-    `own` is asked at each interval for figures of the process since the last time. Use one per process.
+    With `records` False it passes records over, because a consumer of the stream counts them, and tells only what
+    `watch` is given: figures of the process since the last interval. One per process.
     """
 
     def __init__(
-        self, env: str, write: Write, *, interval_s: float = INTERVAL_S, queue_size: int = 65_536
+        self, env: str, write: Write, *, records: bool = True, interval_s: float = INTERVAL_S
     ) -> None:
-        self._env, self._write, self._interval_s = env, write, interval_s
+        self._env, self._write, self._records, self._interval_s = env, write, records, interval_s
         self._queue: deque[Mapping[str, Any]] = deque()
-        self._room = queue_size
         self._refused = 0
         self._own: Callable[[], Iterable[tuple[str, float]]] = tuple
         self._stop = threading.Event()
@@ -196,7 +197,9 @@ class EmfEventSink:
 
     def emit(self, record: Mapping[str, Any]) -> None:
         """Queue a record; never waits, never raises."""
-        if len(self._queue) >= self._room or self._stop.is_set():
+        if not self._records:
+            return
+        if len(self._queue) >= QUEUED or self._stop.is_set():
             self._refused += 1
             return
         self._queue.append(record)
