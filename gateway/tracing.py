@@ -18,7 +18,7 @@ from gateway.http.exchange import WHOLE, Headers
 from gateway.http.ports import Router
 from router_core.execution import DeviceOutcome
 from router_core.inference import EmbedRequest, InferenceRequest, InferenceResponse, StreamEvent
-from router_core.policy.document import Policy
+from router_core.policy.rollout import Rollout
 from router_core.tracing import CURRENT, Attribute, Span, Tracing
 
 _UNTRACED: Final = ("/health/", "/metrics")
@@ -123,8 +123,8 @@ class TracedRouter:
     def drain(self, target: str, draining: bool) -> None:
         self._inside.drain(target, draining)
 
-    def policy(self) -> Policy:
-        return self._inside.policy()
+    def rollout(self) -> Rollout:
+        return self._inside.rollout()
 
 
 def _told(response: InferenceResponse) -> InferenceResponse:

@@ -30,6 +30,6 @@ def gate(dependencies: AppDependencies, inside: ASGIApp, serving: Serving, accep
         dependencies.keys,
         {**routes, **more_routes},
         {**prefixes, **more_prefixes},
-        policy_label=lambda: dependencies.router.policy().label,
+        policy_label=lambda: dependencies.router.rollout().stable.label,
         tiers={spec.name: spec.tier for spec in dependencies.catalogue},
     )

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from gateway.http.dependencies import AppDependencies
 from gateway.http.ports import DecisionQuery
 from router_core.errors import NotFoundError
+from router_core.policy.document import Policy
 from router_core.policy.parse import to_document
 
 
@@ -76,8 +77,9 @@ def add_admin(api: FastAPI, dependencies: AppDependencies) -> None:
 
     @api.get("/admin/policy", tags=["admin"], summary="The policy in force")
     async def policy() -> Response:
-        current = router.policy()
-        return _json({"label": current.label, "sha256": current.sha256, "document": to_document(current)})
+        now = router.rollout()
+        canary = None if now.canary is None else {**_policy(now.canary), "share": now.share}
+        return _json({**_policy(now.stable), "canary": canary})
 
     @api.get("/admin/decisions", tags=["admin"], summary="The newest decisions of all tenants")
     async def decisions(
@@ -101,6 +103,10 @@ def _json(body: Any, *, status: int = 200) -> Response:
     return Response(
         orjson.dumps(body, default=_plain), status_code=status, headers={"content-type": "application/json"}
     )
+
+
+def _policy(policy: Policy) -> dict[str, Any]:
+    return {"label": policy.label, "sha256": policy.sha256, "document": to_document(policy)}
 
 
 def _plain(value: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from agents.resource import TargetView
 from router_core.execution import DeviceOutcome
 from router_core.inference import EmbedRequest, InferenceRequest, InferenceResponse, StreamEvent
-from router_core.policy.document import Policy
+from router_core.policy.rollout import Rollout
 from router_core.record import dataclass
 
 
@@ -49,7 +49,7 @@ class Operations(Protocol):
 
     def drain(self, target: str, draining: bool) -> None: ...
 
-    def policy(self) -> Policy: ...
+    def rollout(self) -> Rollout: ...
 
 
 class Router(Answers, Reports, Operations, Protocol):

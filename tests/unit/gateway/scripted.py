@@ -29,6 +29,7 @@ from router_core.inference import (
     Timings,
 )
 from router_core.policy.document import Policy
+from router_core.policy.rollout import Rollout
 
 SERVED = Served(target="mec/edge-a", tier="mec", model="llama-3.1-8b")
 TEXT = "The lights are off."
@@ -168,8 +169,8 @@ class ScriptedRouter:
     def drain(self, target: str, draining: bool) -> None:
         self.drained[target] = draining
 
-    def policy(self) -> Policy:
-        return Policy()
+    def rollout(self) -> Rollout:
+        return Rollout(stable=Policy())
 
 
 class OpenLimiter:
