@@ -30,6 +30,7 @@ from gateway.http.app import create_app
 from gateway.http.auth import KeyRing
 from gateway.http.dependencies import AppDependencies
 from gateway.http.edge import Gateway as App
+from gateway.settings.schema import EventSettings
 from router_core.adapters.event_log import EventLog
 from router_core.adapters.prometheus import MonitorCollector, render
 from router_core.adapters.system_clock import SystemClock
@@ -73,13 +74,7 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
     settings, clock = made.settings, SystemClock()
     policy = await asyncio.to_thread(policy_source, settings.policy)
     adapters = build_adapters(made)
-    events = EventLog(
-        settings.events.dir,
-        worker=f"{worker}-{os.getpid()}",
-        max_bytes=settings.events.rotate_mb * 2**20,
-        keep_files=settings.events.keep_files,
-        fsync=settings.events.fsync,
-    )
+    events = _event_log(settings.events, worker)
     specs = tuple(target.spec for target in made.targets)
     tracing = build_tracing(settings.tracing, our_version())
     if tracing is not None:
@@ -122,6 +117,16 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
     if rotation.needed:
         gateway._tasks.append(asyncio.create_task(_repeat(ROTATION_S, rotation.refresh)))
     return gateway
+
+
+def _event_log(settings: EventSettings, worker: str) -> EventLog:
+    return EventLog(
+        settings.dir,
+        worker=f"{worker}-{os.getpid()}",
+        max_bytes=settings.rotate_mb * 2**20,
+        keep_files=settings.keep_files,
+        fsync=settings.fsync,
+    )
 
 
 def _dependencies(made: Plan, router: Router, crew: Crew, stored: Records, stores: Stores) -> AppDependencies:

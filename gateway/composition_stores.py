@@ -95,6 +95,14 @@ def redis_place(settings: RedisSettings, environ: Mapping[str, str]) -> RedisPla
     )
 
 
+def redis_write_ms(settings: RedisSettings, environ: Mapping[str, str]) -> float:
+    """How long a write takes from here. Raises `ConfigurationError` or `StoreError`."""
+    place = redis_place(settings, environ)
+    from router_core.adapters.redis_client import write_ms
+
+    return asyncio.run(write_ms(place, f"tierwise:{settings.environment}:doctor"))
+
+
 async def _redis_stores(made: Plan, clock: Clock, local: RateLimiter) -> Stores:
     settings = made.settings.redis
     place = redis_place(settings, os.environ)

@@ -8,8 +8,7 @@ from typing import Final
 from gateway.http import answers, sse
 from gateway.http.dependencies import AppDependencies
 from gateway.http.exchange import Exchange, Headers
-from gateway.http.idempotency import Answered, IdempotentAnswers, checked_key
-from gateway.http.idempotency_shared import SharedAnswers
+from gateway.http.idempotency import Answered, IdempotentAnswers, SharedAnswers, checked_key
 from gateway.http.intake import inference_request
 from gateway.http.ports import Accepted
 from gateway.http.refusals import UnprocessableError

@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.http.edge import Gateway
-from gateway.http.idempotency import Answered, IdempotentAnswers
-from gateway.http.idempotency_shared import LEASE_S, SharedAnswers
+from gateway.http.idempotency import LEASE_S, Answered, IdempotentAnswers, SharedAnswers
 from router_core.adapters.memory_state import MemoryStateStore
 from router_core.errors import StoreError, UnavailableError
 from router_core.inference import InferenceRequest, InferenceResponse
