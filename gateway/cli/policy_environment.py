@@ -10,6 +10,7 @@ import getpass
 import json
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -144,8 +145,7 @@ def _changed(
         if options.json or not sys.stdin.isatty():
             note("tierwise: this changes a running environment: say --yes where nobody can be asked")
             return USAGE
-        if after is not None and seen.in_force is not None:
-            print_diff(_policy_of(seen.in_force, store), after, as_json=False)
+        _preview(seen.in_force, after)
         if input(f"{asked} [y/N] ").strip().lower() not in ("y", "yes"):
             note("nothing was changed")
             return 1
@@ -155,6 +155,14 @@ def _changed(
     else:
         print(f"{options.env}: {change.action}: {change.before} -> {change.after}")
     return 0
+
+
+def _preview(before: Stored | None, after: Policy | None) -> None:
+    """What would change, where both sides are policies: a broken one must not stop its own repair."""
+    if before is None or after is None:
+        return
+    with suppress(ConfigurationError):
+        print_diff(parse(before.text), after, as_json=False)
 
 
 def _identity() -> str:
