@@ -110,7 +110,7 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
         await gateway.close()
         raise
     gateway._tasks = [
-        asyncio.create_task(watch_policy(policy, settings.policy)),
+        asyncio.create_task(watch_policy(policy, settings.policy, stored.sink)),
         asyncio.create_task(_repeat(crew.every_s, crew.exchange)),
     ]
     rotation = KeyRotation(made.keys, dependencies.keys)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING, Final
 from gateway.settings.schema import PolicySettings
 from router_core.adapters.policy_file import FilePolicySource
 from router_core.errors import ConfigurationError, StoreError
+from router_core.events import policy_refused_record
 from router_core.policy.rollout import Rollout
+from router_core.ports import EventSink
 
 if TYPE_CHECKING:
     from router_core.adapters.ssm_policy import SsmPolicySource
@@ -63,13 +66,20 @@ def check_policy(settings: PolicySettings) -> None:
 async def watch_policy(
     source: FilePolicySource | SsmPolicySource,
     settings: PolicySettings,
+    events: EventSink,
     uniform: Callable[[], float] = random.random,
 ) -> None:
-    """Look again and again, on a thread, until cancelled; `refresh` raises nothing."""
+    """Look again and again, on a thread, until cancelled; `refresh` raises nothing. A look that refused what it saw is
+    told to `events`, because an operator elsewhere waits for the change."""
     every_s = FILE_S if settings.ssm is None else settings.poll_s
+    refused = source.refused
     while True:
         await asyncio.sleep(every_s * (1.0 - SPREAD / 2 + SPREAD * uniform()))
         await asyncio.to_thread(source.refresh)
+        if source.refused > refused:
+            refused = source.refused
+            stays = source.rollout().stable.label
+            events.emit(policy_refused_record(time.time(), settings.ssm or "file", stays))
 
 
 def _check_installed() -> None:

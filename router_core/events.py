@@ -188,6 +188,6 @@ def policy_record(time_s: float, sha256: str, document: Mapping[str, Any]) -> di
     return {"kind": "policy", "schema": SCHEMA, "time": time_s, "sha256": sha256, "document": document}
 
 
-def policy_refused_record(time_s: float, source: str, reason: str) -> dict[str, Any]:
-    """A new policy document was refused and the last good one stays: `source` names where it came from."""
-    return {"kind": "policy_refused", "schema": SCHEMA, "time": time_s, "source": source, "reason": reason}
+def policy_refused_record(time_s: float, source: str, stays: str) -> dict[str, Any]:
+    """A policy document was refused: `source` names where it came from, `stays` the policy that is still in force."""
+    return {"kind": "policy_refused", "schema": SCHEMA, "time": time_s, "source": source, "stays": stays}

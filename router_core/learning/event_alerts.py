@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from router_core.learning.event_figures import BY_ATTEMPT, NONE, MinuteFigures, tier_subject
+from router_core.learning.event_figures import BY_ATTEMPT, NONE, REFUSED_POLICIES, MinuteFigures, tier_subject
 from router_core.record import dataclass
 
 PERIOD_S: Final = 300
@@ -71,5 +71,5 @@ def _cost(subject: str, now: MinuteFigures, before: Sequence[MinuteFigures]) -> 
 
 
 def _policy(subject: str, now: MinuteFigures) -> tuple[str, Figures]:
-    refused = now.total("PolicyRefused") if subject == NONE else 0.0
+    refused = now.total(REFUSED_POLICIES) if subject == NONE else 0.0
     return "PolicyRefused", (("refused", refused),) if refused else ()

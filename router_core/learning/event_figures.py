@@ -26,6 +26,8 @@ FAULTLESS: Final = frozenset({"ok", "refused", "cancelled"})
 """Outcomes of an attempt that don't speak against the target."""
 BY_ATTEMPT: Final = ("Attempts", "AttemptErrors")
 """Kept beside the published metrics: a target that fails and is fallen back from serves no request that would tell."""
+REFUSED_POLICIES: Final = "RefusedPolicies"
+"""Not `PolicyRefused`, which every gateway publishes of itself: counted for the alert alone."""
 SPREAD: Final = ("LatencyMs", "TimeToFirstTokenMs")
 """Metrics whose percentiles are kept."""
 EARLIEST_S: Final = 1.5e9
@@ -38,8 +40,8 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """Measurements of one target: (metric, value) pairs with names of `router_core.deployment.METRICS` or of
-    `BY_ATTEMPT`. Tier and target are `NONE` where no target served, the tier also where it is not known."""
+    """Measurements of one target: (metric, value) pairs with names of `router_core.deployment.METRICS`, of
+    `BY_ATTEMPT`, or `REFUSED_POLICIES`. Tier and target are `NONE` where no target served, the tier also where it is not known."""
 
     time_s: float
     tier: str
@@ -149,7 +151,7 @@ def _quality(record: Record) -> Read:
 
 
 def _policy_refused(record: Record) -> Read:
-    return [(NONE, NONE, [("PolicyRefused", 1.0)])]
+    return [(NONE, NONE, [(REFUSED_POLICIES, 1.0)])]
 
 
 _READERS: Final[Mapping[str, Callable[[Record], Read]]] = {

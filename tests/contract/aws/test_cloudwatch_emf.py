@@ -89,13 +89,11 @@ def test_records_become_one_document_per_set_of_dimensions() -> None:
 
 def test_what_no_target_served_is_known_by_the_environment_alone() -> None:
     refusal = {"kind": "decision", "time": NOON, "request_id": "r", "chosen": None, "outcome": "no_capacity"}
-    found = documents(figures_of(refusal, {"kind": "policy_refused", "time": NOON}, feedback(1, 0.5, "edge")))
+    policy = {"kind": "policy_refused", "time": NOON, "source": "file", "stays": "default@1"}
+    found = documents(figures_of(refusal, policy, feedback(1, 0.5, "edge")))
     assert set(found) == {("dev",)}
-    assert (found["dev",]["Refusals"], found["dev",]["PolicyRefused"], found["dev",]["Feedback"]) == (
-        1,
-        1,
-        [0.5],
-    )
+    assert (found["dev",]["Refusals"], found["dev",]["Feedback"]) == (1.0, [0.5])
+    assert "PolicyRefused" not in found["dev",]
 
 
 @pytest.mark.parametrize("seed", range(5))

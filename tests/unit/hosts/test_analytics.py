@@ -11,6 +11,7 @@ import pytest
 
 from gateway.hosts.analytics import Analytics
 from router_core.errors import StaleStateError, StoreError
+from router_core.events import policy_refused_record
 from router_core.learning.event_figures import Measured, MinuteFigures, tier_subject
 from router_core.learning.shared_estimates import estimates_key, from_value
 from tests.fakes import FakeClock
@@ -228,7 +229,7 @@ def test_a_jump_of_cost_is_told_against_the_minutes_before() -> None:
 
 def test_a_refused_policy_is_told() -> None:
     consumer = Consumer()
-    consumer.consume([{"kind": "policy_refused", "time": NOON, "source": "ssm", "reason": "limits.attempts"}])
+    consumer.consume([policy_refused_record(NOON + n, "/tierwise/dev/policy", "default@3") for n in range(3)])
     assert consumer.kinds() == ["PolicyRefused"]
 
 
