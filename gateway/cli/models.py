@@ -1,26 +1,36 @@
-"""`tierwise models list`: the device models here with their intents, and the models there is dated data about."""
+"""`tierwise models list`: the device models here with their intents, the models there is dated data about, and those in
+the models bucket; `pull` fetches one of these."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
-from pathlib import Path
-from typing import Any
+from importlib.util import find_spec
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
-from gateway.cli.output import print_json, print_table
+from gateway.cli.output import note, print_json, print_table
 from gateway.settings.loading import load
+from gateway.settings.schema import Settings
 from router_core.adapters.data_files import load_data
+from router_core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from router_core.adapters.s3_models import S3Models
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the list. Raises `ConfigurationError` for data files that cannot be read."""
+    """Print the list, or pull. Raises `ConfigurationError` for data files that cannot be read, `StoreError` for a bucket."""
     settings = load(options.config, os.environ)
+    if options.action == "pull":
+        return pull(settings, options)
     data = load_data(settings.data.models, settings.data.regions)
     device = device_models()
     known = [dict(entry) for entry in data.models]
+    in_bucket = stored(settings)
     if options.json:
-        print_json({"device": device, "known": known, "known_date": data.models_date})
+        print_json({"device": device, "known": known, "known_date": data.models_date, "stored": in_bucket})
         return 0
     print_table(
         ("device model", "version", "MB", "intents"),
@@ -49,6 +59,12 @@ def run(options: argparse.Namespace) -> int:
         ],
         title=f"data of {data.models_date}",
     )
+    if in_bucket:
+        print_table(
+            ("stored model", "MB", "modified"),
+            [(one["key"], f"{one['size_bytes'] / 1e6:.1f}", one["modified"]) for one in in_bucket],
+            title=f"bucket {settings.stores.models}",
+        )
     return 0
 
 
@@ -74,3 +90,37 @@ def _catalogue(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return document
+
+
+def stored(settings: Settings) -> list[dict[str, Any]]:
+    """The bucket's objects; none where no bucket is named. Raises `StoreError`."""
+    if settings.stores.models is None:
+        return []
+    return [
+        {"key": one.key, "size_bytes": one.size_bytes, "modified": one.modified.isoformat()}
+        for one in _bucket(settings).list()
+    ]
+
+
+def pull(settings: Settings, options: argparse.Namespace) -> int:
+    """Fetch `options.key` to `options.to`. Raises `StoreError`, `ConfigurationError` and OSError."""
+    to = Path(options.to or PurePosixPath(options.key).name)
+    bucket = _bucket(settings)
+    note(f"fetching {options.key}")
+    sha256 = bucket.download(options.key, to, expected_sha256=options.sha256)
+    if options.json:
+        print_json({"key": options.key, "file": str(to), "sha256": sha256})
+    else:
+        note(f"{to}: sha256 {sha256}")
+    return 0
+
+
+def _bucket(settings: Settings) -> S3Models:
+    if settings.stores.models is None:
+        raise ConfigurationError("settings: stores.models names no bucket")
+    if find_spec("boto3") is None:
+        raise ConfigurationError("settings: stores.models needs its package: pip install 'tierwise[aws]'")
+    from router_core.adapters.aws_client import aws_client
+    from router_core.adapters.s3_models import S3Models
+
+    return S3Models(aws_client("s3", read_s=20.0), settings.stores.models)

@@ -156,9 +156,15 @@ def _models(parser: Parser) -> None:
         "list", help="device models with their intent catalogue, and models with dated data"
     )
     _config(listing)
-    listing.add_argument(
-        "--json", action="store_true", default=argparse.SUPPRESS, help="print JSON instead of text"
-    )
+    pulling = actions.add_parser("pull", help="fetch a model from the models bucket and prove its checksum")
+    pulling.add_argument("key", metavar="KEY", help="the object's key, as `models list` shows it")
+    pulling.add_argument("--to", metavar="FILE", help="where to (its name, in this folder)")
+    pulling.add_argument("--sha256", metavar="HEX", help="the checksum it must have (what the bucket says)")
+    _config(pulling)
+    for action in (listing, pulling):
+        action.add_argument(
+            "--json", action="store_true", default=argparse.SUPPRESS, help="print JSON instead of text"
+        )
 
 
 def _demo(parser: Parser) -> None:
@@ -200,7 +206,7 @@ COMMANDS: Final = (
     _command("explain", _explain, "say where a request would go and why, without sending it on"),
     _command("targets", _targets, "list the targets of a running gateway and how they are"),
     _command("policy", policy_arguments, "show, check, compare and roll out policies"),
-    _command("models", _models, "list models"),
+    _command("models", _models, "list models, or fetch one from the models bucket"),
     _command("aws", aws_arguments, "price a deployment on AWS, or look whether one stands"),
     _command("demo", _demo, "play sixteen requests in a sandbox and print where each went and why"),
     _command("bench", _bench, "measure the decision and the gateway (from a checkout)"),

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import base64
+import json
+import os
 import random
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from hashlib import sha256
@@ -15,7 +19,7 @@ from botocore.exceptions import ResponseStreamingError
 
 from router_core.adapters.s3_models import RANGE_BYTES, S3Models
 from router_core.errors import StaleStateError, StoreError
-from tests.localmoto import Clients, bucket
+from tests.localmoto import Clients, bucket, environment
 
 BODY = random.Random(7).randbytes(2 * RANGE_BYTES + 12_345)
 SHA256 = sha256(BODY).hexdigest()
@@ -155,3 +159,24 @@ def test_a_link_reads_this_object_and_no_other(place: tuple[Any, str]) -> None:
     for seconds in (0, 604_801):
         with pytest.raises(StoreError, match="may live"):
             S3Models(*place).link("llm/named.bin", expires_s=seconds)
+
+
+def test_the_command_lists_the_bucket_and_pulls_from_it(
+    place: tuple[Any, str], aws_endpoint: str, tmp_path: Path
+) -> None:
+    variables = {**os.environ, **environment(aws_endpoint), "TIERWISE_STORES__MODELS": place[1]}
+
+    def tierwise(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "gateway", *arguments, "--json"]
+        return subprocess.run(
+            command, env=variables, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    listed = json.loads(tierwise("models", "list").stdout)["stored"]
+    assert ("llm/weights.bin", len(BODY)) in [(one["key"], one["size_bytes"]) for one in listed]
+    done = tierwise("models", "pull", "llm/weights.bin")
+    assert json.loads(done.stdout) == {"key": "llm/weights.bin", "file": "weights.bin", "sha256": SHA256}
+    assert (tmp_path / "weights.bin").read_bytes() == BODY
+    wrong = tierwise("models", "pull", "llm/bare.bin", "--to", "x", "--sha256", SHA256)
+    assert (wrong.returncode, (tmp_path / "x").exists()) == (1, False)
+    assert "other bytes than the checksum" in wrong.stderr
