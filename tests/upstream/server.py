@@ -27,6 +27,7 @@ from tests.upstream.sagemaker_wire import sagemaker_answer
 
 __all__ = ["Exchange", "Fault", "FaultServer", "refusing_url"]
 
+_ORDINARY = Fault()
 _MODELS = ("test-model", "llama-3.1-8b")
 
 
@@ -74,6 +75,12 @@ class FaultServer:
     def closed_at(self) -> float | None:
         """When a client last hung up before its answer was complete (`time.monotonic()`), or None."""
         return max((one.closed_at for one in self.requests if one.closed_at is not None), default=None)
+
+    def begin(self, *faults: Fault, default: Fault = _ORDINARY) -> None:
+        """Forget what was queued; play `faults`, then `default`."""
+        self._queue.clear()
+        self._queue.extend(faults)
+        self.default = default
 
     def next(self, *faults: Fault) -> None:
         """Queue faults for the requests to come."""

@@ -1,0 +1,1 @@
+"""The same request through every host must get the same answer."""

@@ -1,0 +1,116 @@
+"""One request, three hosts, one answer: the gateway, the one-function Lambda, and the stages of the workflow.
+
+Compared are status, decision, output, usage, cost, attempts in order, and problems; not times and ids.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.http.intake import inference_request
+from gateway.http.wire.decoding import BodyDecoder
+from gateway.http.wire.inference import InferenceBody
+from infra.constructs.workflow import definition
+from router_core.inference import Caller
+from router_core.payload import to_json
+from router_core.stages import NAMES
+from tests.parity.bad_cases import bad_cases
+from tests.parity.cases import NEAR, Case, inference_cases
+from tests.parity.machine import Run, walk
+from tests.parity.site import Clock, Gateway, House, environment, proxy_event, upstreams
+from tests.upstream.server import FaultServer
+
+MACHINE = definition({name: name for name in NAMES})
+CASES = inference_cases(216)
+_DECODER = BodyDecoder(InferenceBody, once=("messages", "input"))
+
+
+class Site:
+    """The targets, and one request after the other to each host."""
+
+    def __init__(self, servers: Mapping[str, FaultServer], folder: Path) -> None:
+        self._servers, self._environ = servers, environment(servers, folder)
+
+    def gateway(self, case: Case) -> tuple[int, Any]:
+        self._begin(case)
+        house = House(self._environ)
+        host = Gateway(house)
+        try:
+            reply = host(case)
+        finally:
+            host.close()
+        return reply.status, comparable(reply.json if reply.body else None)
+
+    def function(self, case: Case) -> tuple[int, Any]:
+        self._begin(case)
+        house = House(self._environ)
+        try:
+            told = house.host("api")(proxy_event(case), Clock())
+        finally:
+            house.close()
+        return told["statusCode"], comparable(json.loads(told["body"]) if told["body"] else None)
+
+    def workflow(self, case: Case) -> tuple[int, Any, Run]:
+        self._begin(case)
+        house = House(self._environ)
+        try:
+            run = walk(MACHINE, house.functions(), {"request": request_of(case)})
+        finally:
+            house.close()
+        answer = run.payload["answer"]
+        if answer["status"] == "failed":
+            return answer["problem"]["status"], comparable(answer["problem"]), run
+        return 200, comparable(answer), run
+
+    def _begin(self, case: Case) -> None:
+        for name, server in self._servers.items():
+            first, then = case.scripts.get(name, ((), None))
+            server.begin(*first) if then is None else server.begin(*first, default=then)
+
+
+def request_of(case: Case) -> dict[str, Any]:
+    """What the authenticated function hands to the workflow."""
+    near = case.key == NEAR
+    caller = Caller(tenant="acme", key_id="near" if near else "phone")
+    if near:
+        caller = Caller(tenant="acme", key_id="near", tiers=("device", "mec"))
+    request = inference_request(_DECODER.decode(case.raw), caller, "req_workflow", cache_allowed=True)
+    if request.task == "embed":
+        # The gateway hands texts to be embedded on without these.
+        request = replace(request, metadata={}, session_id=None)
+    return to_json(request)
+
+
+def comparable(body: Any) -> Any:
+    """Without times and ids, at any depth."""
+    if isinstance(body, dict):
+        left_out = ("request_id", "timings", "latency_ms", "id", "created", "system_fingerprint")
+        return {name: comparable(value) for name, value in body.items() if name not in left_out}
+    return [comparable(one) for one in body] if isinstance(body, list) else body
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with upstreams() as servers:
+        yield Site(servers, tmp_path_factory.mktemp("parity"))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_every_host_gives_the_same_answer(site: Site, case: Case) -> None:
+    gateway = site.gateway(case)
+    assert site.function(case) == gateway
+    if case.path == "/inference" and gateway[0] not in (400, 403):
+        status, body, run = site.workflow(case)
+        assert (status, body) == gateway
+        assert run.succeeded is (status == 200)
+
+
+@pytest.mark.parametrize("case", bad_cases(), ids=lambda case: case.name)
+def test_gateway_and_function_refuse_alike(site: Site, case: Case) -> None:
+    assert site.function(case) == site.gateway(case)
