@@ -18,6 +18,8 @@ from router_core.adapters.dynamodb_ledger import DynamoLedger
 from router_core.adapters.dynamodb_state import DynamoStateStore
 from router_core.adapters.event_log import EventLog
 from router_core.adapters.event_reader import read
+from router_core.adapters.fan_out_event_sink import FanOutEventSink
+from router_core.adapters.kinesis_event_sink import KinesisEventSink
 from router_core.adapters.memory import MemoryResponseStore
 from router_core.adapters.memory_ledger import MemoryLedger
 from router_core.adapters.memory_rate_limit import MemoryRateLimiter
@@ -28,6 +30,7 @@ from router_core.adapters.redis_response_store import RedisResponseStore
 from router_core.adapters.redis_state import RedisStateStore
 from router_core.ports import EventSink, Ledger, RateLimiter, ResponseStore, StateStore
 from router_core.reliability.key_limits import KeyLimits
+from tests.contract.aws.kinesis_faults import FaultyKinesis
 from tests.contract.redis.linked import PATIENT_S, linked
 from tests.contract.redis.servers import Server
 from tests.localmoto import state_table
@@ -133,6 +136,24 @@ def file_sink(directory: Path) -> tuple[EventSink, Callable[[], list[dict[str, A
     return EventLog(directory, worker="w0"), lambda: list(read(directory))
 
 
+def kinesis_sink(directory: Path) -> tuple[EventSink, Callable[[], list[dict[str, Any]]]]:
+    """On a client that validates what it is sent; the records' ids are the sink's own addition."""
+    client = FaultyKinesis()
+
+    def written() -> list[dict[str, Any]]:
+        return [
+            {name: value for name, value in record.items() if name != "event_id"}
+            for record in client.accepted
+        ]
+
+    return KinesisEventSink(client, "events"), written
+
+
+def fan_out_sink(directory: Path) -> tuple[EventSink, Callable[[], list[dict[str, Any]]]]:
+    (log, written), (stream, _) = file_sink(directory), kinesis_sink(directory)
+    return FanOutEventSink(log, stream), written
+
+
 RESPONSE_STORES: list[
     Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[tuple[ResponseStore, Pass]]]
 ] = [memory_store, redis_store]
@@ -149,4 +170,8 @@ LEDGERS: list[Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Make
     dynamodb_ledger,
 ]
 """A ledger's subject gives a maker: each call is one more process that counts the same money."""
-EVENT_SINKS: list[Callable[[Path], tuple[EventSink, Callable[[], list[dict[str, Any]]]]]] = [file_sink]
+EVENT_SINKS: list[Callable[[Path], tuple[EventSink, Callable[[], list[dict[str, Any]]]]]] = [
+    file_sink,
+    kinesis_sink,
+    fan_out_sink,
+]
