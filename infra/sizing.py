@@ -103,7 +103,6 @@ class GatewaySize:
     bake_min: int = 5
     public: bool = False
     certificate_arn: str | None = None
-    waf_requests_per_5min: int = 10_000
 
     def __post_init__(self) -> None:
         _require(not self.public or self.certificate_arn, "a public gateway needs a certificate")

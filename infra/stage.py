@@ -10,12 +10,19 @@ from dataclasses import replace
 
 from aws_cdk import App, Tags
 
+from infra.constructs.spending import cost_tags
 from infra.environments import ENVIRONMENTS, Environment
 from infra.stacks.agents import AgentsStack
 from infra.stacks.api import ApiStack
 from infra.stacks.cache import CacheStack
+from infra.stacks.cost import CostStack
 from infra.stacks.data import DataStack
+from infra.stacks.edge import EdgeStack
 from infra.stacks.network import NetworkStack
+from infra.stacks.observability import ObservabilityStack
+from infra.stacks.pipeline import PipelineStack
+from infra.stacks.security import SecurityStack
+from infra.stacks.stream import StreamStack
 from infra.stacks.workflow import WorkflowStack
 
 
@@ -45,6 +52,17 @@ def compose(app: App, environment: Environment) -> None:
     cache = CacheStack(app, environment, network=network, data=data)
     agents = AgentsStack(app, environment, network=network, data=data, cache=cache)
     WorkflowStack(app, environment, agents=agents, data=data)
-    ApiStack(app, environment, agents=agents)
-    Tags.of(app).add("application", "tierwise")
-    Tags.of(app).add("environment", environment.name)
+    api = ApiStack(app, environment, agents=agents)
+    observability = ObservabilityStack(app, environment)
+    functions, topic = agents.functions.by_name, observability.topic
+    StreamStack(app, environment, data, functions["analytics"].alias, topic)
+    security = SecurityStack(app, environment, data=data, rotation=functions["rotation"].alias)
+    edge = EdgeStack(app, environment, network=network, data=data, cache=cache, firewall=api.firewall)
+    CostStack(app, environment, topic=topic)
+    if environment.upper.delivery is not None:
+        logs = data.buckets.access_logs
+        PipelineStack(app, environment, environment.upper.delivery, topic=topic, access_logs=logs)
+    security.add_stack_dependency(api, "the access log that refusals are counted in")
+    edge.add_stack_dependency(observability, "the alarms that stop a release")
+    for name, value in cost_tags(environment).items():
+        Tags.of(app).add(name, value)

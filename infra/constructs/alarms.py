@@ -15,7 +15,7 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from infra.constructs.measured import FIVE_MINUTES, aws, ours, share, total
+from infra.constructs.measured import FIVE_MINUTES, aws, denied, ours, share, total
 from infra.constructs.watched import Watched
 from infra.sizing import AlarmLimits
 from router_core.deployment import resource_name
@@ -160,7 +160,13 @@ def _security(watched: Watched, limits: AlarmLimits) -> Iterator[Judged]:
         name="blocked-requests",
         metric=total(blocked, "requests that the firewall blocked"),
         limit=limits.security_denials_per_5min,
-        says="The firewall blocks unusually many requests: look at its sampled requests.",
+        says="The firewall blocks unusually many requests: look at its log.",
+    )
+    yield Judged(
+        name="denied-requests",
+        metric=denied(watched.env),
+        limit=limits.security_denials_per_5min,
+        says="Unusually many requests came with no key or a wrong one: look at the API's access log.",
     )
 
 

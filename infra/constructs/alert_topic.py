@@ -12,6 +12,8 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
+from infra.environments import Environment
+from infra.naming import arn
 from router_core.deployment import resource_name
 
 PUBLISHERS = ("cloudwatch", "events", "budgets", "costalerts")
@@ -63,3 +65,9 @@ class AlertTopic(Construct):
                 conditions=own,
             )
         )
+
+
+def alert_topic(scope: Construct, id: str, environment: Environment) -> sns.ITopic:
+    """The topic by its address, for stacks that come later."""
+    name = resource_name(environment.name, "alarms")
+    return sns.Topic.from_topic_arn(scope, id, arn(environment, "sns", name))

@@ -12,7 +12,7 @@ from typing import Final
 
 from aws_cdk import aws_cloudwatch as cw
 
-from infra.constructs.measured import aws, each, found, ours, share
+from infra.constructs.measured import aws, denied, each, found, ours, share
 from infra.constructs.watched import Watched
 
 TIERS: Final = ("device", "mec", "cloud")
@@ -237,17 +237,5 @@ def _security(watched: Watched) -> Row:
     return "Security", (
         Graph(title="Firewall: blocked", left=blocked("BlockedRequests")),
         Graph(title="Firewall: allowed", left=blocked("AllowedRequests")),
-        Graph(
-            title="401 and 403", left=[denied(watched.env)]
-        ),
-    )  # fmt: skip
-
-
-def denied(env: str) -> cw.Metric:
-    """Requests without or with the wrong key, counted from the API's access log by a filter of the security stack."""
-    return cw.Metric(
-        namespace="Tierwise/Security",
-        metric_name=f"Denied-{env}",
-        statistic="Sum",
-        label="401, 403",
+        Graph(title="401 and 403", left=[denied(watched.env)]),
     )

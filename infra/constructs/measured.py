@@ -90,3 +90,17 @@ def total(metrics: Mapping[str, cw.IMetric], label: str) -> cw.MathExpression:
         label=label,
         period=FIVE_MINUTES,
     )
+
+
+DENIED_NAMESPACE = f"{NAMESPACE}/Security"
+
+
+def denied(env: str) -> cw.Metric:
+    """Requests with no key or a wrong one, counted from the API's access log by the security stack."""
+    return cw.Metric(
+        namespace=DENIED_NAMESPACE,
+        metric_name=f"Denied-{env}",
+        statistic="Sum",
+        period=FIVE_MINUTES,
+        label="401, 403",
+    )

@@ -45,6 +45,6 @@ def watched(env: str, region: str) -> Watched:
         api=resource_name(env, "api"),
         cluster=resource_name(env, "edge"),
         service=resource_name(env, "gateway"),
-        web_acls=(resource_name(env, "api"), resource_name(env, "gateway")),
+        web_acls=(resource_name(env, "api"),),
         dead_letters=tuple(resource_name(env, f"{what}-dlq") for what in ("events", "alerts", "functions")),
     )

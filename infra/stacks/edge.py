@@ -6,10 +6,12 @@ from aws_cdk import Stack
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_sns as sns
+from aws_cdk import aws_wafv2 as waf
 from constructs import Construct
 
 from infra.constructs.alarms import RELEASE, alarm_name
+from infra.constructs.alert_topic import alert_topic
+from infra.constructs.api.firewall import Firewall
 from infra.constructs.edge.door import Door
 from infra.constructs.edge.gateway_service import GatewayService
 from infra.constructs.edge.node_machines import NodeMachines
@@ -37,9 +39,10 @@ class EdgeStack(Stack):
         network: NetworkStack,
         data: DataStack,
         cache: CacheStack,
-        topic: sns.ITopic,
+        firewall: Firewall,
     ) -> None:
         super().__init__(scope, stack_name(environment, "edge"), env=place(environment))
+        topic = alert_topic(self, "Alerts", environment)
         cluster = ecs.Cluster(
             self,
             "Cluster",
@@ -49,6 +52,9 @@ class EdgeStack(Stack):
         )
         logs, vpc = data.buckets.access_logs, network.network
         door = Door(self, "Door", environment=environment, network=vpc, access_logs=logs)
+        waf.CfnWebACLAssociation(
+            self, "Firewall", resource_arn=door.balancer.load_balancer_arn, web_acl_arn=firewall.acl.attr_arn
+        )
         door.failing.add_alarm_action(actions.SnsAction(topic))
         gateway = GatewayService(self, "Gateway", environment=environment, cluster=cluster, network=vpc)
         service = gateway.run(

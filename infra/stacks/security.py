@@ -9,6 +9,7 @@ from constructs import Construct
 
 from infra.constructs.audit.api_keys import ApiKeys
 from infra.constructs.audit.audit_store import AuditStore
+from infra.constructs.audit.denials import count_denials
 from infra.constructs.audit.rules import ConfigRules
 from infra.constructs.audit.trail import Trail
 from infra.environments import Environment
@@ -25,6 +26,7 @@ class SecurityStack(Stack):
         Trail(self, "Trail", environment=environment, store=store)
         ConfigRules(self, "Rules", environment=environment, store=store)
         ApiKeys(self, "ApiKeys", environment=environment, key=data.key, rotation=rotation)
+        count_denials(self, "Denials", environment=environment)
         if environment.upper.audit.guardduty:
             guardduty.CfnDetector(
                 self, "GuardDuty", enable=True, finding_publishing_frequency="FIFTEEN_MINUTES"

@@ -13,6 +13,7 @@ from constructs import Construct
 
 from infra.constructs.audit.audit_store import AuditStore
 from infra.environments import Environment
+from infra.naming import bucket_name
 from infra.validation import acknowledge
 from router_core.deployment import resource_name
 
@@ -72,6 +73,14 @@ class ConfigRules(Construct):
             f"IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{managed}]",
             "Which calls describe a resource is AWS Config's own knowledge, and changes with it.",
         )
+        files = f"arn:aws:s3:::{bucket_name(environment, 'audit')}/AWSLogs/{environment.account}/Config/*"
+        for actions, resource in (
+            (["s3:PutObject"], files),
+            (["s3:GetBucketAcl"], store.bucket.bucket_arn),
+            (["kms:Decrypt", "kms:GenerateDataKey"], store.key.key_arn),
+        ):
+            role.add_to_policy(iam.PolicyStatement(actions=actions, resources=[resource]))
+        acknowledge(role, f"IAM5[Resource::{files}]", "AWS Config names the files it writes.")
         recorder = config.CfnConfigurationRecorder(
             self,
             "Recorder",

@@ -15,7 +15,6 @@ from aws_cdk import aws_elasticloadbalancingv2 as elb
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from infra.constructs.edge.firewall import firewall
 from infra.constructs.vpc import PRIVATE, PUBLIC, Vpc
 from infra.environments import Environment
 from infra.validation import acknowledge
@@ -52,9 +51,6 @@ class Door(Construct):
         self.balancer.log_access_logs(access_logs, "gateway")
         self.blue, self.green = self._tasks("Blue", network), self._tasks("Green", network)
         self.rule = self._rule()
-        firewall(
-            self, "Firewall", environment=environment, guarded_arn=self.balancer.load_balancer_arn
-        ).node.add_dependency(self.balancer)
         self.failing = self._failing()
 
     def _group(self, network: Vpc) -> ec2.SecurityGroup:

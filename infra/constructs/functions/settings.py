@@ -6,6 +6,7 @@ change between deployments (targets, keys). Names and forms are those of `tierwi
 
 from __future__ import annotations
 
+from infra.constructs.edge.node_targets import node_targets
 from infra.constructs.redis import Redis
 from infra.environments import Environment
 from infra.naming import arn, bucket_name
@@ -45,7 +46,7 @@ def function_variables(environment: Environment, redis: Redis) -> dict[str, str]
 
 
 def initial_settings(environment: Environment) -> dict[str, object]:
-    """What a new environment can reach at once: the device model in the asset, and Bedrock in its region."""
+    """What a new environment can reach at once: the device model in the asset, Bedrock in its region, and the model nodes."""
     continent = environment.region.split("-")[0]
     bedrock = {"kind": "bedrock", "region": environment.region}
     return {
@@ -54,5 +55,6 @@ def initial_settings(environment: Environment) -> dict[str, object]:
             {"name": "cloud/nova-micro", "model": f"{continent}.amazon.nova-micro-v1:0", **bedrock},
             {"name": "cloud/nova-lite", "model": f"{continent}.amazon.nova-lite-v1:0", **bedrock},
             {"name": "cloud/nova-pro", "model": f"{continent}.amazon.nova-pro-v1:0", **bedrock},
+            *node_targets(environment),
         ]
     }
