@@ -15,7 +15,9 @@ from gateway.settings.schema import (
     EventSettings,
     KeySettings,
     PolicySettings,
+    RedisSettings,
     ServerSettings,
+    StoreSettings,
     TargetSettings,
     TracingSettings,
 )
@@ -29,7 +31,8 @@ PAGE = (ROOT / "docs" / "configuration.md").read_text()
 @pytest.mark.parametrize(
     ("cls", "prefix"),
     [(ServerSettings, ""), (TargetSettings, ""), (KeySettings, ""), (PolicySettings, "policy."), (EventSettings, "events."),
-     (CacheSettings, "cache."), (DeviceSettings, "device."), (TracingSettings, "tracing."), (DataSettings, "data.")],
+     (CacheSettings, "cache."), (DeviceSettings, "device."), (TracingSettings, "tracing."), (DataSettings, "data."),
+     (RedisSettings, "redis.")],
 )  # fmt: skip
 def test_every_key_is_on_the_page(cls: type, prefix: str) -> None:
     assert [item.name for item in fields(cls) if f"`{prefix}{item.name}`" not in PAGE] == []
