@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from botocore.exceptions import ClientError
-
 from router_core.adapters.aws_client import Faults, store_errors
 from router_core.adapters.dynamodb_faults import FAULTS as TABLE_FAULTS
 from router_core.adapters.dynamodb_state import PREFIX
@@ -80,8 +78,8 @@ class DynamoFigures:
         with store_errors("the metrics table", FAULTS):
             try:
                 self._client.transact_write_items(TransactItems=items)
-            except ClientError as error:
-                seen = _counted_before(error, ids)
+            except self._client.exceptions.TransactionCanceledException as error:
+                seen = _counted_before(error.response, ids)
                 if not seen:
                     raise
                 return seen
@@ -168,9 +166,9 @@ class DynamoFigures:
         return {"Put": put}
 
 
-def _counted_before(error: ClientError, ids: Sequence[str]) -> frozenset[str]:
+def _counted_before(response: Mapping[str, Any], ids: Sequence[str]) -> frozenset[str]:
     """The marks that were there already; reasons come in the order of the items, of which marks are the first."""
-    reasons: Iterable[Any] = error.response.get("CancellationReasons", ())
+    reasons: Iterable[Any] = response.get("CancellationReasons", ())
     codes = [str(reason.get("Code")) for reason in reasons]
     return frozenset(name for name, code in zip(ids, codes, strict=False) if code == "ConditionalCheckFailed")
 

@@ -58,6 +58,8 @@ class Serial:
 
     def __getattr__(self, name: str) -> Any:
         act = getattr(self.client, name)
+        if name == "exceptions":
+            return act
 
         def call(**request: Any) -> Any:
             with self.turn:
