@@ -78,8 +78,9 @@ class Builds(Construct):
     def _project(
         self, name: str, *, file: str = "buildspec.yml", docker: bool = False, arm: bool = True, minutes: int
     ) -> codebuild.PipelineProject:
-        images = codebuild.LinuxArmBuildImage if arm else codebuild.LinuxBuildImage
-        image = images.AMAZON_LINUX_2023_STANDARD_4_0 if arm else images.AMAZON_LINUX_2023_6
+        image: codebuild.IBuildImage = codebuild.LinuxBuildImage.AMAZON_LINUX_2023_6
+        if arm:
+            image = codebuild.LinuxArmBuildImage.AMAZON_LINUX_2023_STANDARD_4_0
         project = codebuild.PipelineProject(
             self,
             name,

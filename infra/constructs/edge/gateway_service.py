@@ -83,7 +83,6 @@ class GatewayService(Construct):
                 role=self._mover(),
             ),
         ).attach_to_application_target_group(door.blue)
-        service.node.add_dependency(door.rule)
         return service
 
     def _mover(self) -> iam.Role:
