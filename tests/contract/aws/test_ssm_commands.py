@@ -103,20 +103,19 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.mark.parametrize(("answer", "status", "label"), [("\n", 1, "one@1"), ("y\n", 0, "two@1")])
 def test_a_person_sees_what_would_change_and_is_asked(
-    ssm: Any, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
-    answer: str, status: int, label: str,
-) -> None:  # fmt: skip
+    ssm: Any, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     policy("push", "one.json", "--yes", *WHY)
     policy("push", "two.json", "--yes", *WHY)
     capsys.readouterr()
-    monkeypatch.setattr("sys.stdin", Terminal(answer))
-    assert policy("promote", *WHY) == status
-    assert "before: one@1" in (said := capsys.readouterr().out)
-    assert "Make two@1 (version 2) the policy of all sessions in staging? [y/N]" in said
-    policy("show", "--json")
-    assert json.loads(capsys.readouterr().out)["in_force"]["policy"] == label
+    for answer, status, label in (("\n", 1, "one@1"), ("y\n", 0, "two@1")):
+        monkeypatch.setattr("sys.stdin", Terminal(answer))
+        assert policy("promote", *WHY) == status
+        assert "before: one@1" in (said := capsys.readouterr().out)
+        assert "Make two@1 (version 2) the policy of all sessions in staging? [y/N]" in said
+        policy("show", "--json")
+        assert json.loads(capsys.readouterr().out)["in_force"]["policy"] == label
 
 
 @pytest.mark.parametrize("action", [("show",), ("pull",), ("diff", "one.json"), ("promote", "--yes", *WHY)])
