@@ -143,6 +143,12 @@ def _invoke_config(properties: Properties, name: str) -> Made:
     return Made(ref=name, attributes={})
 
 
+def _event_bus(properties: Properties, name: str) -> Made:
+    bus = properties["Name"]
+    arn = address.client("events").create_event_bus(Name=bus)["EventBusArn"]
+    return Made(ref=bus, attributes={"Arn": arn, "Name": bus})
+
+
 def _cache(properties: Properties, name: str) -> Made:
     """A name that functions find behind it the Redis process of this run, see `address.within_the_vpc`."""
     kinds = ("PrimaryEndPoint", "ReaderEndPoint", "ConfigurationEndPoint", "Endpoint")
@@ -161,6 +167,7 @@ _OTHERS: Final[dict[str, tuple[Create, str]]] = {
     "AWS::DynamoDB::GlobalTable": (_table, "TableName"),
     "AWS::ElastiCache::ReplicationGroup": (_cache, ""),
     "AWS::ElastiCache::ServerlessCache": (_cache, ""),
+    "AWS::Events::EventBus": (_event_bus, "Name"),
     "AWS::Lambda::Alias": (_alias, "Name"),
     "AWS::Lambda::EventInvokeConfig": (_invoke_config, ""),
     "AWS::Lambda::Version": (_version, ""),

@@ -13,7 +13,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Final
 
-from moto.awslambda.models import LambdaFunction
+from moto.awslambda.exceptions import LambdaClientError
+from moto.awslambda.models import LambdaFunction, lambda_backends
 
 from tests.localaws import address
 from tests.localaws.function_logs import write_log
@@ -28,6 +29,15 @@ _TOO_LARGE: Final = json.dumps(
     }
 )
 POOL: Final = FunctionPool()
+
+
+class ThrottledError(LambdaClientError):
+    """The function may run nowhere: what a reserved concurrency of zero means."""
+
+    code = 429
+
+    def __init__(self) -> None:
+        super().__init__("TooManyRequestsException", "Rate Exceeded.")
 
 
 def call(function: LambdaFunction, event: Any, trace: str | None = None) -> Result:
@@ -64,6 +74,10 @@ def invoke(
     function: LambdaFunction, body: Any, request_headers: Mapping[str, str], response_headers: dict[str, Any]
 ) -> bytes:
     """What moto's Lambda service calls for every invocation. The response headers are moto's to send."""
+    # The limit is the function's, not the version's that an alias leads to.
+    newest = lambda_backends[function.account_id][function.region].get_function(function.function_name)
+    if newest.reserved_concurrency == 0:
+        raise ThrottledError
     event = json.loads(body) if body else {}
     headers = {name.lower(): value for name, value in dict(request_headers).items()}
     kind = headers.get("x-amz-invocation-type", "RequestResponse")

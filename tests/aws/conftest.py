@@ -1,0 +1,86 @@
+"""One deployment of the real templates for all tests of this folder, and what they drive it with."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.localaws.loopback import Reply, ask
+from tests.localaws.site import Site, running_site
+
+PATIENCE_S = 30.0
+_POLL_S = 0.1
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[Site]:
+    """The whole system in a local AWS: deployed as an operator deploys it, with stand-ins for the MEC node and Bedrock."""
+
+    def say(text: str) -> None:
+        sys.stderr.write(f"{text}\n")
+
+    with running_site(say=say) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _calm(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After a test that scripted faults of the stand-ins they answer as usual again."""
+    yield
+    if "site" in request.fixturenames:
+        site: Site = request.getfixturevalue("site")
+        for url in (*site.standins.mec_urls, site.standins.bedrock_url):
+            site.standins.script(url, {"reset": True})
+
+
+class Client:
+    """A caller of the deployed API with one key."""
+
+    def __init__(self, site: Site, key: str | None) -> None:
+        self._site = site
+        self._headers = {} if key is None else {"authorization": f"Bearer {key}"}
+
+    def post(self, path: str, body: Any, **headers: str) -> Reply:
+        """POST `body` as JSON."""
+        return ask("POST", self._site.api_url + path, body, {**self._headers, **headers})
+
+    def get(self, path: str) -> Reply:
+        """GET."""
+        return ask("GET", self._site.api_url + path, None, self._headers)
+
+    def infer(self, text: str, **fields: Any) -> Reply:
+        """POST /inference for one text."""
+        return self.post("/inference", {"input": text, **fields})
+
+    def finished(self, request_id: str) -> Reply:
+        """The stored answer of an asynchronous request, once it has ended."""
+        reply: Reply = until(
+            lambda: self.get(f"/inference/{request_id}"),
+            lambda reply: reply.status != 200 or reply.json["status"] not in ("queued", "running"),
+        )
+        return reply
+
+
+def until(look: Callable[[], Any], enough: Callable[[Any], bool], patience_s: float = PATIENCE_S) -> Any:
+    """Look again until it is enough. Raises AssertionError with the last sight of it."""
+    deadline = time.monotonic() + patience_s
+    while not enough(seen := look()):
+        assert time.monotonic() < deadline, f"still {seen!r} after {patience_s:g} s"
+        time.sleep(_POLL_S)
+    return seen
+
+
+@pytest.fixture(scope="session")
+def phone(site: Site) -> Client:
+    """A user of tenant acme."""
+    return Client(site, site.keys["phone-app"].value)
+
+
+@pytest.fixture(scope="session")
+def stranger(site: Site) -> Client:
+    """A user of another tenant."""
+    return Client(site, site.keys["other-app"].value)

@@ -1,0 +1,111 @@
+"""Asynchronous requests: the state machine made from the stage table, its retries and its fallbacks as they are recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from router_core.deployment import resource_name
+from router_core.stages import NAMES
+from tests.aws.conftest import Client, until
+from tests.localaws.site import Site
+
+QUESTION = "Compare two consensus protocols, with their failure modes"
+REFUSED = {"error": "InternalServerError", "status": 500}
+
+
+def history(site: Site, request_id: str) -> list[dict[str, Any]]:
+    """What the execution of this request went through."""
+    states = site.client("stepfunctions")
+    machine = states.list_state_machines()["stateMachines"][0]["stateMachineArn"]
+    run = machine.replace(":stateMachine:", ":execution:") + f":{request_id}"
+    events: list[dict[str, Any]] = states.get_execution_history(executionArn=run, maxResults=1000)["events"]
+    return events
+
+
+def entered(events: list[dict[str, Any]]) -> list[str]:
+    """Names of the task states in the order they were entered."""
+    return [e["stateEnteredEventDetails"]["name"] for e in events if e["type"] == "TaskStateEntered"]
+
+
+def failures(events: list[dict[str, Any]]) -> list[str]:
+    """Errors of the functions, in order."""
+    details = ("lambdaFunctionFailedEventDetails", "taskFailedEventDetails")
+    return [e[name]["error"] for e in events for name in details if name in e]
+
+
+def queue(client: Client, **fields: Any) -> str:
+    """Start an asynchronous request; its id."""
+    reply = client.infer(QUESTION, mode="async", **fields)
+    assert reply.status == 202, reply.body
+    answer = reply.json
+    assert (answer["status"], answer["stage"]) == ("queued", "CREATED")
+    assert reply.headers["location"] == f"/inference/{answer['request_id']}"
+    return str(answer["request_id"])
+
+
+def test_every_stage_runs_once_and_the_answer_is_fetched(site: Site, phone: Client) -> None:
+    request_id = queue(phone)
+    answer = phone.finished(request_id).json
+    assert answer["status"] == "completed"
+    assert answer["request_id"] == request_id
+    assert answer["output"]["text"]
+    events = history(site, request_id)
+    assert entered(events) == list(NAMES)
+    assert failures(events) == []
+
+
+def test_an_answer_is_only_for_its_tenant(phone: Client, stranger: Client) -> None:
+    request_id = queue(phone)
+    assert stranger.get(f"/inference/{request_id}").status == 404
+    assert phone.finished(request_id).json["status"] == "completed"
+
+
+def test_a_tier_that_fails_is_seen_in_the_history_and_the_next_one_answers(site: Site, phone: Client) -> None:
+    site.standins.script(site.standins.mec_urls[0], {"steps": {"*": [{**REFUSED, "repeat": 0}]}})
+    request_id = queue(phone, preferences={"optimize": "latency"})
+    answer = phone.finished(request_id).json
+    assert answer["status"] == "completed"
+    assert answer["routing"]["tier"] == "cloud"
+    outcomes = [(attempt["target"].split("/")[0], attempt["outcome"]) for attempt in answer["attempts"]]
+    assert outcomes[0] == ("mec", "unavailable") or outcomes[0][0] == "mec"
+    assert outcomes[-1] == ("cloud", "ok")
+    events = history(site, request_id)
+    assert set(failures(events)) == {"TargetFailedError"}
+    assert entered(events).count("execute") == 1 + len(failures(events))
+
+
+def test_when_every_tier_fails_the_run_fails_and_says_so(site: Site, phone: Client) -> None:
+    for url in (site.standins.mec_urls[0], site.standins.bedrock_url):
+        site.standins.script(url, {"steps": {"*": [{**REFUSED, "repeat": 0}]}})
+    request_id = queue(phone)
+    reply = phone.finished(request_id)
+    assert reply.json["status"] == "failed"
+    events = history(site, request_id)
+    assert failures(events)[-1] == "AllTargetsFailedError"
+    assert entered(events)[-1] == NAMES[-1], "the failure is recorded by the last stage"
+    assert events[-1]["type"] == "ExecutionFailed"
+
+
+def test_a_stage_without_capacity_is_asked_again(site: Site, phone: Client) -> None:
+    """Lambda refuses the call before our code runs, so the machine's own retry is what answers."""
+    functions, router = site.client("lambda"), resource_name("dev", "router")
+    functions.put_function_concurrency(FunctionName=router, ReservedConcurrentExecutions=0)
+    try:
+        request_id = queue(phone)
+        until(lambda: failures(history(site, request_id)), bool)
+    finally:
+        functions.delete_function_concurrency(FunctionName=router)
+    assert phone.finished(request_id).json["status"] == "completed"
+    events = history(site, request_id)
+    assert set(failures(events)) == {"Lambda.TooManyRequestsException"}
+    assert entered(events) == list(NAMES)
+
+
+def test_one_function_and_the_state_machine_answer_alike(site: Site, phone: Client) -> None:
+    fields = {"preferences": {"tiers": ["mec"]}, "params": {"temperature": 0, "max_tokens": 32}}
+    direct = phone.infer(QUESTION, **fields).json
+    stepped = phone.finished(queue(phone, **fields)).json
+    for part in ("output", "usage", "status", "stage"):
+        assert stepped[part] == direct[part], part
+    for part in ("tier", "target", "class", "policy"):
+        assert stepped["routing"][part] == direct["routing"][part], part
