@@ -18,6 +18,7 @@ from gateway.composition_sandbox import NO_ACCESS, Access, sandbox_targets
 from gateway.settings.loading import AUTO
 from gateway.settings.schema import KeySettings, Settings, TargetSettings
 from gateway.settings.secrets import Secret, resolve
+from router_core.adapters.aws_secrets import SecretsManager
 from router_core.adapters.data_files import (
     DatedData,
     DeclaredTarget,
@@ -27,7 +28,6 @@ from router_core.adapters.data_files import (
     target_spec,
     tier_of,
 )
-from router_core.adapters.secrets_manager import SecretsManager
 from router_core.errors import ConfigurationError
 from router_core.inference import TIERS
 from router_core.resources import TargetSpec

@@ -1,7 +1,7 @@
 """The one place where boto3 clients are made, where their errors become ours, and where their calls find a thread.
 
 Decides that the SDK never retries (whoever called knows whether that is wise), that an AWS that does not answer is given
-up within seconds, and that no debug line of the SDK, which would hold whole bodies, is ever written.
+up within seconds, and that the SDK logs warnings only: its debug lines hold whole bodies.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def aws_client(service: str, *, region: str | None = None, read_s: float = READ_
     the argument, else from AWS_REGION, else from where boto3 finds it. Costs about 0.2 s the first time: the SDK is
     imported here. Blocks; not for the event loop. Raises `StoreError` where no region is known."""
     for name in _BODIES:
-        logging.getLogger(name).setLevel(logging.INFO)
+        logging.getLogger(name).setLevel(logging.WARNING)
     session = import_module("boto3.session").Session(
         region_name=region or os.environ.get("AWS_REGION") or None
     )

@@ -12,7 +12,7 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from router_core.adapters import dynamodb_faults, s3_archive, secrets_manager
+from router_core.adapters import aws_secrets, dynamodb_faults, s3_archive
 from router_core.adapters.aws_client import COMMON_FAULTS, CONNECT_S, Faults, aws_client, store_errors
 from router_core.errors import StaleStateError, StoreError
 
@@ -20,7 +20,7 @@ CANARY = "canary-5f1d0c"
 SERVICES = {
     "dynamodb": (dynamodb_faults.OPERATIONS, dynamodb_faults.FAULTS),
     "s3": (s3_archive.OPERATIONS, s3_archive.FAULTS),
-    "secretsmanager": (secrets_manager.OPERATIONS, secrets_manager.FAULTS),
+    "secretsmanager": (aws_secrets.OPERATIONS, aws_secrets.FAULTS),
 }
 
 
@@ -128,7 +128,7 @@ def test_the_sdks_debug_lines_which_hold_bodies_are_never_written(
     [
         *(
             "aws_client",
-            "secrets_manager",
+            "aws_secrets",
             "s3_archive",
             "s3_models",
             "dynamodb_decisions",

@@ -32,7 +32,7 @@ PAGE = (ROOT / "docs" / "configuration.md").read_text()
     ("cls", "prefix"),
     [(ServerSettings, ""), (TargetSettings, ""), (KeySettings, ""), (PolicySettings, "policy."), (EventSettings, "events."),
      (CacheSettings, "cache."), (DeviceSettings, "device."), (TracingSettings, "tracing."), (DataSettings, "data."),
-     (RedisSettings, "redis.")],
+     (RedisSettings, "redis."), (StoreSettings, "stores.")],
 )  # fmt: skip
 def test_every_key_is_on_the_page(cls: type, prefix: str) -> None:
     assert [item.name for item in fields(cls) if f"`{prefix}{item.name}`" not in PAGE] == []
