@@ -1,7 +1,8 @@
 """Several serving processes on one socket: forked from a parent that stays light, restarted when they die.
 
 The parent holds no event loop and no thread, which is what makes forking safe. Each worker has its own memory:
-limits per key are divided among them, and caches, fetched answers and idempotency keys are not shared.
+limits per key are divided among them, and caches, fetched answers and idempotency keys are not shared, unless the settings
+name a Redis for what workers have in common (`gateway/composition_stores.py`).
 """
 
 from __future__ import annotations

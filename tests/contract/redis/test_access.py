@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.contract.redis.linked import PATIENT_S, linked
 from tests.contract.redis.servers import Server, free_port, running_redis
 from tests.unit.adapters_http.tls import PEM
 
+PAGE = Path(__file__).parents[3] / "docs" / "redis.md"
 SECRET = "heron-31-opens-redis"
 
 
@@ -55,6 +57,32 @@ async def test_a_password_opens_and_a_wrong_one_shows_nothing(
             await refusal(RedisPlace(url=server.url, password=wrong)) for wrong in (None, SECRET + "-not")
         ]
     assert SECRET not in f"{refusals}{[error.__cause__ for error in refusals]}{caplog.text}"
+
+
+async def test_the_rights_that_the_page_names_are_enough(tmp_path: Path) -> None:
+    (rights,) = re.findall(r"ACL for Tierwise needs `([^`]+)`", PAGE.read_text())
+    with running_redis(tmp_path) as server:
+        server.client.execute_command("ACL", "SETUSER", "tierwise", "on", f">{SECRET}", *rights.split())
+        client = open_client(RedisPlace(url=server.url, username="tierwise", password=SECRET))
+        link = RedisLink(client, SystemClock(), environment="prod", timeout_s=PATIENT_S, connections=2)
+        await link.start()
+        store, state, ledger = RedisResponseStore(link), RedisStateStore(link), RedisLedger(link)
+        await store.put("a", b"1", 60.0)
+        assert (await store.get("a"), await store.get("b")) == (b"1", None)
+        await store.evict("a")
+        await state.put("a", b"1", ttl_s=60.0)
+        await state.put("a", b"2")
+        await state.delete("a")
+        await ledger.reserve("acme", "2026-11-21", 5, 10)
+        await ledger.settle("acme", "2026-11-21", 5, 1)
+        limiter = RedisRateLimiter({"k": KeyLimits(requests_per_min=9, tokens_per_min=90)}, link)
+        for used in (1, 50):
+            await limiter.admit("k", 10)
+            await limiter.settle("k", 10, used)
+        async with client.pubsub() as subscription:
+            await subscription.subscribe(link.key("affinity", "told"))
+            await client.publish(link.key("affinity", "told"), b"1")
+        await link.close()
 
 
 async def test_tls_checks_who_answers(tmp_path: Path) -> None:
