@@ -77,5 +77,10 @@ def write_keys(url: str, wanted: dict[str, tuple[str, str]]) -> dict[str, Key]:
 
 
 def _secret(url: str, name: str, value: str) -> str:
+    """Set a secret, which the templates may have made already with a value that nobody knows."""
     client = address.client("secretsmanager", url)
-    return str(client.create_secret(Name=f"tierwise/{ENV}/{name}", SecretString=value)["ARN"])
+    name = f"tierwise/{ENV}/{name}"
+    try:
+        return str(client.create_secret(Name=name, SecretString=value)["ARN"])
+    except client.exceptions.ResourceExistsException:
+        return str(client.put_secret_value(SecretId=name, SecretString=value)["ARN"])
