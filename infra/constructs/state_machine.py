@@ -6,7 +6,9 @@ holds every step without what callers wrote.
 
 from __future__ import annotations
 
-from aws_cdk import Duration, RemovalPolicy
+from typing import cast
+
+from aws_cdk import RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
@@ -21,6 +23,8 @@ from infra.environments import Environment
 from infra.validation import acknowledge
 from router_core.deployment import resource_name
 from router_core.stages import NAMES
+
+_KEY_REUSED_S = 300
 
 
 class InferenceMachine(Construct):
@@ -41,6 +45,9 @@ class InferenceMachine(Construct):
         role.add_to_policy(
             iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=list(aliases.values()))
         )
+        role.add_to_policy(
+            iam.PolicyStatement(actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[key.key_arn])
+        )
         log = logs.LogGroup(
             self,
             "Log",
@@ -57,9 +64,15 @@ class InferenceMachine(Construct):
             role=role,
             tracing_enabled=True,
             logs=sfn.LogOptions(destination=log, level=sfn.LogLevel.ALL, include_execution_data=False),
-            encryption_configuration=sfn.CustomerManagedEncryptionConfiguration(
-                key, kms_data_key_reuse_period_seconds=Duration.minutes(5)
-            ),
+        )
+        # Not by the construct's own argument: that would let the log service use the key on anybody's behalf, and the
+        # key's policy names that service already, for this account.
+        cast(
+            sfn.CfnStateMachine, self.machine.node.default_child
+        ).encryption_configuration = sfn.CfnStateMachine.EncryptionConfigurationProperty(
+            type="CUSTOMER_MANAGED_KMS_KEY",
+            kms_key_id=key.key_arn,
+            kms_data_key_reuse_period_seconds=_KEY_REUSED_S,
         )
         acknowledge(
             role, "IAM5[Resource::*]", "Delivery of logs and traces has no resource that a policy could name."

@@ -61,9 +61,7 @@ class Vpc(Construct):
         self.cache = self._group("Cache", "Redis")
         for caller in (self.functions, self.gateways):
             self.cache.add_ingress_rule(caller, ec2.Port.tcp(CACHE_PORT), "Redis over TLS")
-        self.nodes.add_ingress_rule(
-            self.gateways, ec2.Port.tcp(MODEL_PORT), "OpenAI protocol of a model server"
-        )
+            self.nodes.add_ingress_rule(caller, ec2.Port.tcp(MODEL_PORT), "OpenAI protocol of a model server")
         self._endpoints(environment)
 
     def _flow_log_group(self, environment: Environment) -> logs.LogGroup:
