@@ -13,7 +13,16 @@ from tests.upstream.server import Fault
 SEED: Final = 20261121
 KEY, NEAR = "parity-key-of-the-phone", "parity-key-near-only"
 MAX_BODY: Final = 64 * 1024
-TARGETS: Final = ("device/intent-v1", "mec/a", "mec/b", "mec/embed", "cloud/a", "cloud/b")
+TARGETS: Final = (
+    "mec/slow",
+    "mec/hasty",
+    "device/intent-v1",
+    "mec/a",
+    "mec/b",
+    "mec/embed",
+    "cloud/a",
+    "cloud/b",
+)
 OK: Final = Fault()
 IMAGE: Final = "data:image/png;base64,iVBORw0KGgo="
 Script = tuple[tuple[Fault, ...], Fault]
@@ -74,13 +83,45 @@ QUICK: Final = (
     Fault(kind="no_usage"),
     Fault(kind="no_finish"),
 )
-SLOW: Final = Fault(kind="half_open")
 
 
 def inference_cases(count: int) -> list[Case]:
     """Valid bodies, each with its own trouble at the tiers."""
     chance = random.Random(SEED)
     return [_inference(chance, number) for number in range(count)]
+
+
+def silent_cases() -> list[Case]:
+    """A target that never answers: its own timeout ends the attempt, or the caller's deadline does."""
+    return [
+        Case(
+            name=f"{target}-{fallback}-{level}",
+            body={
+                "input": "hello",
+                "params": {"max_tokens": 2},
+                "preferences": {"target": target, "max_latency_ms": 900, "fallback": fallback},
+                "privacy": {"level": level},
+            },
+            scripts={target: ((), Fault(kind="half_open"))},
+        )
+        for target in ("mec/slow", "mec/hasty")
+        for fallback in (True, False)
+        for level in ("internal", "restricted")
+    ]
+
+
+def planned_cases() -> list[Case]:
+    """A device that runs the model itself is told to, whatever the tiers do."""
+    device = {"id": "pixel-9", "class": "phone", "models": ["intent-v1"], "executes": True, "battery": 0.9}
+    body = {
+        "input": "turn off the kitchen lights",
+        "device": device,
+        "params": {"max_tokens": 9, "temperature": 0},
+    }
+    wishes: tuple[dict[str, Any], ...] = ({"tiers": ["device"]}, {"target": "device/intent-v1"})
+    return [
+        Case(name=f"plan-{number}", body={**body, "preferences": wish}) for number, wish in enumerate(wishes)
+    ]
 
 
 def _inference(chance: random.Random, number: int) -> Case:
@@ -100,7 +141,7 @@ def _inference(chance: random.Random, number: int) -> Case:
         body=body,
         path="/explain" if number % 12 == 11 else "/inference",
         key=NEAR if chance.random() < 0.1 else KEY,
-        scripts=_trouble(chance, slow=number % 36 == 7),
+        scripts=_trouble(chance),
     )
 
 
@@ -201,7 +242,7 @@ _PARTS: Final[Mapping[str, Any]] = {
 }
 
 
-def _trouble(chance: random.Random, *, slow: bool) -> dict[str, Script]:
+def _trouble(chance: random.Random) -> dict[str, Script]:
     """From a calm day to one on which nothing answers."""
     level = chance.choice((0.0, 0.3, 0.6, 1.0))
     scripts: dict[str, Script] = {}
@@ -209,6 +250,4 @@ def _trouble(chance: random.Random, *, slow: bool) -> dict[str, Script]:
         if chance.random() < level:
             fault = chance.choice(QUICK)
             scripts[target] = ((fault,), OK) if chance.random() < 0.4 else ((), fault)
-    if slow:
-        scripts |= {target: ((), SLOW) for target in TARGETS}
     return scripts

@@ -43,7 +43,7 @@ POLICY: Mapping[str, Any] = {
     "retry": {"attempts_per_target": 2, "base_ms": 1, "cap_ms": 3, "max_retry_after_ms": 300},
     "breaker": {"failures": 1_000_000, "min_samples": 1_000, "error_rate": 1.0},
 }
-BEDROCK = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "key-that-opens-nothing"}
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "key-that-opens-nothing"}
 
 
 class MemoryBlobs:
@@ -78,7 +78,7 @@ class House:
         self.environ = environ
         self.events, self.blobs, self.started = FakeEvents(), MemoryBlobs(), Started()
         self.states = MemoryStateStore(SystemClock())
-        self.responses: ResponseStore = FakeResponses()
+        self.responses = FakeResponses()
         self._hosts: dict[str, Host] = {}
 
     @property
@@ -118,6 +118,7 @@ class SharedParts(Parts):
         self._house = house
 
     async def responses(self) -> ResponseStore:
+        """What the functions of one environment share in Redis."""
         return self._house.responses
 
 
@@ -217,7 +218,6 @@ def environment(servers: Mapping[str, FaultServer], folder: Path) -> dict[str, s
         {"id": "near", "tenant": "acme", "secret": "env:PARITY_NEAR", "tiers": ["device", "mec"]},
     ]
     return {
-        **BEDROCK,
         "PARITY_KEY": KEY,
         "PARITY_NEAR": NEAR,
         "TIERWISE_KEYS": json.dumps(keys),
@@ -238,7 +238,7 @@ def _target(name: str, url: str) -> dict[str, Any]:
             "model": f"us.amazon.nova-{short}-v1:0",
             "region": region,
         }
-        own |= {"price_in": 3.0, "price_out": 7.0, "capability": 0.95}
+        own |= {"price_in": 0.3, "price_out": 0.7, "capability": 0.95}
     if tier == "device":
         own |= {"model": "intent-v1", "tasks": ["command", "chat", "classify"]}
     if short == "embed":
@@ -248,4 +248,6 @@ def _target(name: str, url: str) -> dict[str, Any]:
     # No two are equally good: ties are broken by the request's id, which is another one at every host.
     good = 0.5 + 0.07 * TARGETS.index(name)
     quality = {task: round(good, 2) for task in TASKS}
-    return {"name": name, "timeout_s": 0.15, "context_tokens": 32_000, "quality": quality, **own}
+    if short in ("slow", "hasty"):
+        own |= {"timeout_s": 30.0 if short == "slow" else 0.3, "price_in": 90.0}
+    return {"name": name, "timeout_s": 3.0, "context_tokens": 32_000, "quality": quality, **own}

@@ -21,13 +21,13 @@ from router_core.inference import Caller
 from router_core.payload import to_json
 from router_core.stages import NAMES
 from tests.parity.bad_cases import bad_cases
-from tests.parity.cases import NEAR, Case, inference_cases
+from tests.parity.cases import NEAR, Case, inference_cases, planned_cases, silent_cases
 from tests.parity.machine import Run, walk
-from tests.parity.site import Clock, Gateway, House, environment, proxy_event, upstreams
+from tests.parity.site import CREDENTIALS, Clock, Gateway, House, environment, proxy_event, upstreams
 from tests.upstream.server import FaultServer
 
 MACHINE = definition({name: name for name in NAMES})
-CASES = inference_cases(216)
+CASES = [*inference_cases(216), *silent_cases(), *planned_cases()]
 _DECODER = BodyDecoder(InferenceBody, once=("messages", "input"))
 
 
@@ -36,6 +36,8 @@ class Site:
 
     def __init__(self, servers: Mapping[str, FaultServer], folder: Path) -> None:
         self._servers, self._environ = servers, environment(servers, folder)
+        # No stage learns from a request what another would decide by, so one set of them serves all cases.
+        self._stages = House(self._environ)
 
     def gateway(self, case: Case) -> tuple[int, Any]:
         self._begin(case)
@@ -58,15 +60,15 @@ class Site:
 
     def workflow(self, case: Case) -> tuple[int, Any, Run]:
         self._begin(case)
-        house = House(self._environ)
-        try:
-            run = walk(MACHINE, house.functions(), {"request": request_of(case)})
-        finally:
-            house.close()
+        self._stages.responses.entries.clear()
+        run = walk(MACHINE, self._stages.functions(), {"request": request_of(case)})
         answer = run.payload["answer"]
         if answer["status"] == "failed":
             return answer["problem"]["status"], comparable(answer["problem"]), run
         return 200, comparable(answer), run
+
+    def close(self) -> None:
+        self._stages.close()
 
     def _begin(self, case: Case) -> None:
         for name, server in self._servers.items():
@@ -95,10 +97,21 @@ def comparable(body: Any) -> Any:
     return [comparable(one) for one in body] if isinstance(body, list) else body
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _credentials() -> Iterator[None]:
+    """Where Lambda and a container have them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in CREDENTIALS.items():
+            patch.setenv(name, value)
+        yield
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with upstreams() as servers:
-        yield Site(servers, tmp_path_factory.mktemp("parity"))
+        site = Site(servers, tmp_path_factory.mktemp("parity"))
+        yield site
+        site.close()
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
