@@ -21,6 +21,8 @@ from router_core.adapters.redis_link import RedisLink
 from router_core.errors import StoreError
 
 EVERY_S: Final = 0.1
+LISTEN_S: Final = 0.5
+"""How often a listener that hears nothing looks whether Redis went away."""
 MOST_PENDING: Final = 2_000
 """Told and not yet published; above it the newest are left out."""
 KEY_BYTES: Final = 16
@@ -85,7 +87,7 @@ class RedisAffinityFeed:
     async def _hear(self, subscription: Any) -> None:
         """Until the link finds Redis away: a server that hangs breaks no connection, and its successor is elsewhere."""
         while self._link.usable:
-            message = await subscription.get_message(timeout=EVERY_S)
+            message = await subscription.get_message(timeout=LISTEN_S)
             if message is not None:
                 for key, target in read_batch(message["data"]):
                     self._heard(key, target)
