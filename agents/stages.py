@@ -35,10 +35,9 @@ What the state machine does (every stage is one Task; its output replaces the wh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from agents.attempts import Job, Ledger
-from agents.cache import CacheAgent
 from agents.carried import (
     Payload,
     Snapshots,
@@ -52,18 +51,21 @@ from agents.carried import (
     tried_of,
     turn_of,
 )
-from agents.executor import Executor
-from agents.resource import ResourceAgent
 from agents.router import RouterAgent
-from agents.steps import Ending, Reading, job_of
 from agents.turn import Turn
 from router_core.errors import AllTargetsFailedError, DeadlineError, NoTargetError, TierwiseError
 from router_core.execution import Execution, Output, Usage
 from router_core.inference import InferenceResponse
 from router_core.payload import error_from_json, from_json, to_json
 from router_core.policy.rollout import place
-from router_core.ports import Clock, PolicySource
 from router_core.resources import TargetSpec
+
+if TYPE_CHECKING:  # a function loads only the agents of its own stage
+    from agents.cache import CacheAgent
+    from agents.executor import Executor
+    from agents.resource import ResourceAgent
+    from agents.steps import Ending, Reading
+    from router_core.ports import Clock, PolicySource
 
 
 class Stage(Protocol):
@@ -199,8 +201,7 @@ def _notes(payload: Payload) -> Mapping[str, Any] | None:
 def _job(turn: Turn, payload: Payload, notes: Mapping[str, Any] | None, now: float) -> Job:
     specs: dict[str, TargetSpec] = {target.spec.name: target.spec for target in turn.table.targets}
     lookup = payload.get("lookup") or {}
-    return job_of(
-        turn,
+    return turn.job(
         specs,
         now if notes is None else notes["executing_s"],
         cache=lookup.get("cache", "bypass"),

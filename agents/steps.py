@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
-from agents.attempts import Job, Ledger, nothing_served
+from agents.attempts import Job, nothing_served
 from agents.cache import CacheAgent
 from agents.context import ContextAgent, History, is_long
 from agents.monitor import MonitorAgent
@@ -62,7 +62,7 @@ class Ending:
 
     def job(self, turn: Turn, cache: str = "bypass") -> Job:
         """The decided request as the executor takes it, from now on."""
-        return job_of(turn, self._specs, self._now(), cache=cache)
+        return turn.job(self._specs, self._now(), cache=cache)
 
     def refused(self, request: InferenceRequest, error: NoTargetError) -> None:
         """No target was left."""
@@ -102,25 +102,3 @@ class Ending:
             error.policy = job.decision.policy
         status = "failed" if isinstance(error, Exception) else "cancelled"
         self._monitor.finished(job.context, nothing_served(job, self._now()), status, job.cache)
-
-
-def job_of(
-    turn: Turn,
-    specs: Mapping[str, TargetSpec],
-    executing_s: float,
-    *,
-    cache: str,
-    ledger: Ledger | None = None,
-) -> Job:
-    """The decided request as the executor takes it."""
-    return Job(
-        request=turn.request,
-        context=turn.context,
-        decision=turn.decision,
-        specs=specs,
-        policy=turn.table.policy,
-        started_s=turn.marks_s[0],
-        executing_s=executing_s,
-        cache=cache,
-        ledger=ledger or Ledger(),
-    )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from agents.attempts import served_by
+from agents.attempts import Job, Ledger, served_by
 from router_core.context import RequestContext
 from router_core.decision import RoutingDecision
 from router_core.execution import NO_USAGE, Execution, Output, Served, Usage
@@ -40,6 +41,27 @@ class Turn:
             self.spec.tier == "device"
             and self.context.executes
             and self.spec.model in self.context.device_models
+        )
+
+    def job(
+        self,
+        specs: Mapping[str, TargetSpec],
+        executing_s: float,
+        *,
+        cache: str,
+        ledger: Ledger | None = None,
+    ) -> Job:
+        """The request as the executor takes it; `ledger` holds attempts that were made before."""
+        return Job(
+            request=self.request,
+            context=self.context,
+            decision=self.decision,
+            specs=specs,
+            policy=self.table.policy,
+            started_s=self.marks_s[0],
+            executing_s=executing_s,
+            cache=cache,
+            ledger=ledger or Ledger(),
         )
 
     def timings(self, now: float, execution_ms: float = 0.0) -> Timings:
