@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.composition_plan import Plan, PlannedTarget
-from router_core.errors import ConfigurationError
+from router_core.errors import ConfigurationError, StoreError
 from router_core.ports import Embedder, HealthProbe, Model
 
 if TYPE_CHECKING:
@@ -51,7 +51,25 @@ def build_adapters(made: Plan) -> Adapters:
     }
     for target in made.targets:
         builders[target.spec.kind](target, made, built)
+        if target.settings.cloudwatch:
+            _watch(target, built)
     return built
+
+
+def _watch(target: PlannedTarget, built: Adapters) -> None:
+    """What CloudWatch tells of the target, in the place of any other look at it."""
+    if find_spec("boto3") is None:
+        raise ConfigurationError(f"target {target.spec.name}: cloudwatch needs the aws extra")
+    from router_core.adapters.aws_client import aws_client
+    from router_core.adapters.cloudwatch_metrics import WATCHES, CloudWatchProbe
+
+    try:
+        client = aws_client("cloudwatch", region=target.spec.region)
+    except StoreError as error:
+        raise ConfigurationError(f"target {target.spec.name}: cloudwatch: {error}") from None
+    probe = CloudWatchProbe(client, WATCHES[target.spec.kind], target.settings.cloudwatch)
+    built.probes[target.spec.name] = probe
+    built.closers.append(probe.close)
 
 
 def _onnx(target: PlannedTarget, made: Plan, built: Adapters) -> None:

@@ -106,7 +106,7 @@ def check_target(target: TargetSettings, path: str) -> None:
             f"settings: {path}.name must not be auto: that word means the router's own choice"
         )
     for key, kinds in _BELONGS.items():
-        if getattr(target, key) is not None and target.kind not in kinds:
+        if getattr(target, key) not in (None, {}) and target.kind not in kinds:
             raise ConfigurationError(f"settings: {path}.{key} does not belong to kind {target.kind}")
     if (target.lat is None) != (target.lon is None):
         raise ConfigurationError(f"settings: {path}: lat and lon go together")
@@ -133,6 +133,7 @@ _BELONGS: Final[Mapping[str, tuple[str, ...]]] = {
     "api_key": ("openai",),
     "endpoint_url": ("bedrock", "sagemaker"),
     "endpoint": ("sagemaker",),
+    "cloudwatch": ("bedrock", "openai", "sagemaker"),
     "path": ("onnx",),
 }
 

@@ -47,9 +47,10 @@ class ServerSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetSettings:
-    """One target. What is None comes from the dated model data. Prices are USD per million tokens. `emulated` marks
-    every answer as coming from a simulator. Each of a Bedrock target's `fallback_regions` becomes a target of its own,
-    `NAME@REGION`, so that residency and privacy judge it like any other."""
+    """One target. What is None comes from the dated model data. Prices are USD per million tokens. `cloudwatch` holds
+    the dimensions of the target's metrics there. `emulated` marks every answer as coming from a simulator. Each of a
+    Bedrock target's `fallback_regions` becomes a target of its own, `NAME@REGION`, so that residency and privacy
+    judge it like any other."""
 
     name: str = matching("", _NAME, "letters, digits and . _ / : @ -")
     kind: str = one_of("openai", KINDS)
@@ -57,7 +58,9 @@ class TargetSettings:
     model: str = matching("", r"[!-~]{1,256}", "a model id")
     base_url: str | None = None
     endpoint_url: str | None = None
-    endpoint: str | None = matching(None, r"[A-Za-z0-9](-?[A-Za-z0-9]){0,62}", "the name of a SageMaker endpoint")
+    endpoint: str | None = matching(
+        None, r"[A-Za-z0-9](-?[A-Za-z0-9]){0,62}", "the name of a SageMaker endpoint"
+    )
     api_key: SecretRef | None = None
     path: Path | None = None
     region: str | None = matching(None, _REGION, "an AWS region or a two-letter country")
@@ -79,6 +82,7 @@ class TargetSettings:
     capability: float | None = bounded(None, 0.0, 1.0)
     quality: Mapping[str, float] = field(default_factory=dict)
     energy_token_j: float | None = bounded(None, 0.0, 100_000.0)
+    cloudwatch: Mapping[str, str] = field(default_factory=dict)
     emulated: bool = False
 
 

@@ -81,6 +81,9 @@ ECS: Final = Watch(
 )
 """A service behind a load balancer: dimensions LoadBalancer and TargetGroup; ECS itself measures no requests."""
 
+WATCHES: Final[Mapping[str, Watch]] = {"bedrock": BEDROCK, "openai": ECS, "sagemaker": SAGEMAKER}
+"""By the kind of a target."""
+
 
 class CloudWatchProbe:
     """HealthProbe by GetMetricData, in a thread. Between two looks the last reading is given again."""

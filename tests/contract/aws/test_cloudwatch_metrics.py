@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import botocore.session
 import pytest
 
+from gateway.composition_plan import plan
+from gateway.composition_targets import build_adapters
+from gateway.settings.loading import load
 from router_core.adapters.aws_client import AwsThreads
 from router_core.adapters.cloudwatch_metrics import BEDROCK, ECS, FAULTS, SAGEMAKER, CloudWatchProbe, Watch
-from router_core.errors import StoreError
-from tests.localmoto import Clients, client, unique
+from router_core.errors import ConfigurationError, StoreError
+from tests.localmoto import Clients, client, environment, unique
 
 
 class Time:
@@ -134,3 +138,39 @@ def test_every_error_that_cloudwatch_lists_is_known() -> None:
     model = botocore.session.get_session().get_service_model("cloudwatch")
     listed = {shape.name for shape in model.operation_model("GetMetricData").error_shapes}
     assert listed and listed <= set(FAULTS)
+
+
+TARGETS = """
+[[targets]]
+name = "cloud/own"
+kind = "sagemaker"
+model = "llama-3.1-8b"
+region = "eu-central-1"
+endpoint = "own"
+[targets.cloudwatch]
+EndpointName = "{name}"
+VariantName = "AllTraffic"
+"""
+
+
+async def test_a_target_whose_metrics_are_named_is_looked_at_there(
+    aws: Clients, aws_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, file = unique("endpoint"), tmp_path / "tierwise.toml"
+    file.write_text(TARGETS.format(name=name))
+    for variable, value in environment(aws_endpoint).items():
+        monkeypatch.setenv(variable, value)
+    put(aws, SAGEMAKER, {"EndpointName": name, "VariantName": "AllTraffic"}, 2, invocations=9.0)
+    built = build_adapters(plan(load(str(file), {}), {}, sandbox=False))
+    assert (await built.probes["cloud/own"].probe()).requests_total == 9.0
+    for close in built.closers:
+        await close()
+
+
+def test_a_device_model_has_no_metrics_there(tmp_path: Path) -> None:
+    file = tmp_path / "tierwise.toml"
+    file.write_text(
+        '[[targets]]\nname = "device/a"\nkind = "onnx"\nmodel = "intent-v1"\ncloudwatch = {ModelId = "x"}\n'
+    )
+    with pytest.raises(ConfigurationError, match="cloudwatch"):
+        load(str(file), {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import threading
 import time
@@ -184,3 +185,22 @@ async def test_a_record_without_json_form_is_dropped_alone() -> None:
     await sink.close()
     sink.emit(record(4))
     assert (names(client), sink.delivered, sink.dropped) == (["req_3"], 1, 3)
+
+
+async def test_flushing_waits_until_all_is_delivered_or_given_up() -> None:
+    client = FaultyKinesis(script=[lambda rows: {0}])
+    sink = sink_of(client)
+    for n in range(3):
+        sink.emit(record(n))
+    assert await asyncio.to_thread(sink.flush, 10.0)
+    assert (sink.delivered, sorted(names(client))) == (3, ["req_0", "req_1", "req_2"])
+    await sink.close()
+
+
+async def test_flushing_ends_in_time_when_nothing_gets_through() -> None:
+    client = FaultyKinesis(always=lambda rows: set(range(len(rows))))
+    sink = KinesisEventSink(client, "events", drain_s=0.1, chance=lambda: 1.0)
+    sink.emit(record(1))
+    assert not await asyncio.to_thread(sink.flush, 0.2)
+    await sink.close()
+    assert sink.dropped == 1
