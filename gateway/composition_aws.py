@@ -14,17 +14,20 @@ from gateway.composition_events import Look, open_leaving
 from gateway.composition_plan import Plan
 from gateway.composition_records import LogLookup, TableLookup
 from gateway.http.ports import EventLookup
-from router_core.adapters.aws_client import AwsThreads, aws_client
+from gateway.settings.schema import StoreSettings
+from router_core.adapters.aws_client import aws_client
 from router_core.adapters.dynamodb_decisions import DynamoDecisions
 from router_core.adapters.dynamodb_lookup import DynamoLookup
 from router_core.adapters.dynamodb_state import DynamoStateStore
 from router_core.adapters.event_log import EventLog
 from router_core.adapters.s3_archive import S3Archive
-from router_core.errors import ConfigurationError, StoreError
+from router_core.adapters.s3_models import S3Models
+from router_core.errors import ConfigurationError, StoreError, TierwiseError
 from router_core.ports import Clock, EventSink
 from router_core.record import dataclass
 
 ARCHIVE_READ_S: Final = 10.0
+_ABSENT: Final = "doctor"
 
 
 async def _nothing_to_close() -> None:
@@ -73,7 +76,28 @@ async def open_records(made: Plan, log: EventLog) -> Records:
 async def open_state(table: str, clock: Clock) -> DynamoStateStore:
     """State that all workers and replicas see. Raises `ConfigurationError`."""
     client = await _client("dynamodb", "stores.state")
-    return DynamoStateStore(client, table, clock=clock, threads=AwsThreads())
+    return DynamoStateStore(client, table, clock=clock)
+
+
+def unreachable(settings: StoreSettings, key: str) -> TierwiseError | None:
+    """Why the store named under this key cannot be read, None when it can. Asks for something that is not there."""
+    try:
+        asyncio.run(_read_of(settings, key))
+    except TierwiseError as error:
+        return error
+    return None
+
+
+async def _read_of(settings: StoreSettings, key: str) -> None:
+    if key == "models":
+        s3 = await _client("s3", "stores.models")
+        await asyncio.to_thread(next, S3Models(s3, str(settings.models)).list(_ABSENT), None)
+        return
+    dynamodb = await _client("dynamodb", f"stores.{key}")
+    if key == "decisions":
+        await DynamoLookup(dynamodb, str(settings.decisions)).find(_ABSENT)
+    else:
+        await DynamoStateStore(dynamodb, str(settings.state)).get(_ABSENT)
 
 
 async def _client(service: str, key: str, **more: Any) -> Any:

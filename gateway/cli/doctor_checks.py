@@ -47,6 +47,7 @@ def examine(config: str | None, *, sandbox: bool) -> list[Finding]:
         _policy(settings),
         _events(settings),
         _redis(settings),
+        *_stores(settings),
         *_surroundings(),
     ]
 
@@ -158,6 +159,21 @@ def _redis(settings: Settings) -> Finding:
         detail = f"{where} takes {took_ms:.1f} ms per write; timeout_ms is {redis.timeout_ms:g}"
         return Finding(verdict="note", what="redis", detail=detail)
     return _ok("redis", f"{where} takes writes, {took_ms:.1f} ms each")
+
+
+def _stores(settings: Settings) -> Iterator[Finding]:
+    """The stores in AWS that are named: there, and readable with these credentials."""
+    if settings.stores == type(settings.stores)():
+        return
+    from gateway.composition_aws import unreachable
+
+    for key in ("decisions", "state", "models"):
+        name = getattr(settings.stores, key)
+        if name is None:
+            continue
+        error = unreachable(settings.stores, key)
+        what = f"stores.{key}"
+        yield _ok(what, f"{name} is readable") if error is None else _fail(what, f"{name}: {error}")
 
 
 def _surroundings() -> Iterator[Finding]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -146,3 +149,23 @@ async def test_while_the_table_cannot_be_reached_the_log_answers_and_nothing_fai
     assert both.dropped == 2
     await lookup.close()
     nowhere.close()
+
+
+def test_the_doctor_says_which_stores_can_be_read(variables: dict[str, str], tmp_path: Path) -> None:
+    wrong = {
+        **os.environ,
+        **variables,
+        "TIERWISE_STORES__STATE": "absent",
+        "TIERWISE_STORES__MODELS": "absent",
+    }
+    command = [sys.executable, "-m", "gateway", "doctor", "--sandbox", "--json"]
+    done = subprocess.run(
+        command, env=wrong, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    report = {line["what"]: line for line in json.loads(done.stdout)["findings"]}
+    assert report["stores.decisions"]["verdict"] == "ok"
+    for what in ("stores.state", "stores.models"):
+        assert report[what]["verdict"] == "fail"
+        assert "does not exist" in report[what]["detail"]
+    assert done.returncode == 1
+    assert ACME not in done.stdout + done.stderr

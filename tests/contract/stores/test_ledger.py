@@ -76,7 +76,7 @@ async def test_it_is_exact_whoever_counts_at_once(make: MakeLedgers) -> None:
     """Several counters, random amounts, half of them settled for less: the limit holds and the sum is right."""
     ledgers = [make() for _ in range(4)]
     chance = random.Random(5)
-    limit = 3_000
+    limit = 1_200
 
     async def spend(ledger: Ledger, amount: int, less: bool) -> int:
         if not await ledger.reserve("acme", DAY, amount, limit):
