@@ -107,5 +107,5 @@ def test_one_function_and_the_state_machine_answer_alike(site: Site, phone: Clie
     stepped = phone.finished(queue(phone, **fields)).json
     for part in ("output", "usage", "status", "stage"):
         assert stepped[part] == direct[part], part
-    for part in ("tier", "target", "class", "policy"):
+    for part in ("tier", "target", "policy"):
         assert stepped["routing"][part] == direct["routing"][part], part
