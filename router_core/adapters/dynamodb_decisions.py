@@ -26,6 +26,7 @@ KEEP_DAYS: Final = 30
 BATCH: Final = 25
 """As many items as one BatchWriteItem takes."""
 GATHER_S: Final = 0.05
+"""How long records gather, unless somebody waits for them."""
 DRAIN_S: Final = 10.0
 FIRST_PAUSE_S: Final = 0.05
 LONGEST_PAUSE_S: Final = 5.0
@@ -67,7 +68,7 @@ class DynamoDecisions:
         self._room, self._drain_s = queue_size, drain_s
         self._refused = self._lost = 0
         self._asleep = False
-        self._wake, self._stop = threading.Event(), threading.Event()
+        self._wake, self._hurry, self._stop = threading.Event(), threading.Event(), threading.Event()
         self._end_s = float("inf")
         self._warned_s = float("-inf")
         # Spreads the retries of many processes over time; nothing is decided by it.
@@ -94,8 +95,11 @@ class DynamoDecisions:
 
     def flush(self, within_s: float = DRAIN_S) -> bool:
         """Wait until all that was emitted so far is in the table or dropped. Blocks: not for the event loop."""
+        if not self._thread.is_alive():
+            return True
         mark = threading.Event()
         self._queue.append(mark)
+        self._hurry.set()
         self._wake.set()
         return mark.wait(within_s)
 
@@ -104,6 +108,7 @@ class DynamoDecisions:
         self._room = -1
         self._end_s = min(self._end_s, time.monotonic() + self._drain_s)
         self._stop.set()
+        self._hurry.set()
         self._wake.set()
         # A call in flight may outlast the end by its own timeouts.
         await asyncio.to_thread(self._thread.join, self._drain_s + DRAIN_S)
@@ -111,7 +116,9 @@ class DynamoDecisions:
     def _run(self) -> None:
         while not self._stop.is_set():
             self._rest()
-            self._stop.wait(GATHER_S)
+            # A function that flushes before it answers must not wait for records that will not come.
+            self._hurry.wait(GATHER_S)
+            self._hurry.clear()
             self._drain()
         self._drain()
 

@@ -205,6 +205,7 @@ async def test_what_has_no_place_is_counted_and_no_error(
     await sink.close()
     sink.emit(decision("late"))
     await sink.close()
+    assert sink.flush(60)
     assert [item["request_id"]["S"] for item in stored(dynamodb, table)] == ["good"]
     assert sink.dropped == 2
 
