@@ -55,6 +55,7 @@ def _document(env: str, cost: MonthlyCost, one: Assumptions) -> dict[str, object
         "total_usd": round(cost.idle_usd + cost.usage_usd, 2),
         "idle": [asdict(line) for line in cost.idle],
         "usage": [asdict(line) for line in cost.usage],
+        "node": [asdict(line) for line in cost.nodes],
         "unpriced": list(cost.unpriced),
         "assumptions": asdict(one),
         "prices": {"date": cost.prices.date, "region": cost.prices.region, "source": cost.prices.source},
@@ -72,6 +73,10 @@ def _tables(env: str, cost: MonthlyCost) -> None:
             ("requests", f"{cost.usage_usd:,.2f}"),
             ("together", f"{cost.idle_usd + cost.usage_usd:,.2f}"),
             ("each further million", f"{cost.per_million_usd:,.2f}"),
+            *(
+                (f"each running node ({line.key.rpartition('/')[2]})", f"{line.usd:,.2f}")
+                for line in cost.nodes
+            ),
         ],
         title=f"list prices of {cost.prices.region} on {cost.prices.date}; assumptions: --help, --json",
     )

@@ -20,6 +20,8 @@ DATA: Final = Path(__file__).parent / "data"
 HOURS: Final = 730.0
 """Hours of an average month, as AWS's own calculator counts."""
 MAX_BYTES: Final = 16 * 1024 * 1024
+NODE: Final = "ec2.instance_hour/"
+"""Nodes that serve models stay on the bill with none of them running, because each one that starts counts."""
 
 
 def packaged_bill(env: str) -> dict[str, float]:
@@ -50,7 +52,7 @@ def bill_of(resources: Resources) -> dict[str, float]:
         if rule is not None:
             for key, quantity in rule(resource.get("Properties", {}), resources):
                 total[key] += quantity  # type: ignore[assignment]  # a Counter of fractions
-    return {key: quantity for key, quantity in total.items() if quantity}
+    return {key: quantity for key, quantity in total.items() if quantity or key.startswith(NODE)}
 
 
 def _resources(file: Path) -> Resources:

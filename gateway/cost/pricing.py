@@ -8,7 +8,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Final
 
-from gateway.cost.bill import DATA, HOURS, MAX_BYTES
+from gateway.cost.bill import DATA, HOURS, MAX_BYTES, NODE
 from gateway.cost.usage import Assumptions, tokens_usd, used
 from router_core.errors import ConfigurationError
 from router_core.record import dataclass
@@ -54,6 +54,9 @@ class MonthlyCost:
     def usage_usd(self) -> float:
         return sum(line.usd for line in self.usage)
 
+    nodes: tuple[Line, ...] = field(default=())
+    """What one running node of each kind on the bill would add."""
+
     @property
     def per_million_usd(self) -> float:
         """Of usage alone; 0 when nothing was asked."""
@@ -82,13 +85,16 @@ def load_prices(file: Path | None = None) -> Prices:
 
 def monthly(bill: Mapping[str, float], one: Assumptions, requests: float, prices: Prices) -> MonthlyCost:
     """The whole account of a month."""
-    idle, missing = _lines(bill.items(), prices)
+    fixed = {**bill, "cloudwatch.metric_month": float(one.metrics)}
+    idle, missing = _lines(fixed.items(), prices)
     usage, also_missing = _lines(used(one, requests), prices)
+    nodes, _ = _lines(((key, 1.0) for key in bill if key.startswith(NODE)), prices)
     tokens = Line(key="bedrock.tokens", quantity=requests * one.cloud_share, usd=tokens_usd(one, requests))
     return MonthlyCost(
         idle=idle,
         usage=(*usage, tokens),
         requests=requests,
+        nodes=nodes,
         prices=prices,
         unpriced=tuple(sorted({*missing, *also_missing})),
     )

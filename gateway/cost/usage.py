@@ -27,7 +27,7 @@ _KINESIS_KB: Final = 25.0
 class Assumptions:
     """One average request. `seconds` is what the function waits for a tier, `memory_gb` what it holds meanwhile;
     `cloud_share` of the requests go to the cloud with these tokens at these prices (USD per million); `missed_keys` is how
-    often the authorizer's answer is not cached; a record has `record_kb`, a request logs `log_kb` and sends `answer_kb`."""
+    often the authorizer's answer is not cached; a record has `record_kb`, a request logs `log_kb` and sends `answer_kb`; `metrics` is how many series the records become in CloudWatch."""
 
     mode: str = ONE_FUNCTION
     seconds: float = 0.8
@@ -43,6 +43,7 @@ class Assumptions:
     answer_kb: float = 2.0
     missed_keys: float = 0.01
     traced: float = 0.05
+    metrics: int = 100
 
 
 def used(one: Assumptions, requests: float) -> Iterator[tuple[str, float]]:
