@@ -44,6 +44,7 @@ def test_a_bad_change_leaves_the_old_policy_in_force_and_is_logged(
     write(file, text, 1)
     assert source.refresh() is False
     assert source.rollout().stable.version == 2
+    assert source.refused == 1
     assert "default@2 stays in force" in caplog.text
 
 
