@@ -19,7 +19,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 # Heavy and outside suites are chosen by name, never by accident.
 ORDINARY := not integration
 
-.PHONY: help run test pr check lint format proof bench demo integration synth aws-local aws-test train-device lock upgrade-lock clean
+.PHONY: help run test pr check lint format proof bench demo integration synth aws-local aws-smoke aws-test train-device lock upgrade-lock clean
 
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ synth: $(VENV)/.dev ## The templates of all three environments into cdk.out, jud
 
 aws-local: $(VENV)/.dev $(CDK)/.ready ## Deploy the templates to a local AWS on 127.0.0.1:5556 and stay up
 	@exec $(BIN)/python -m tests.localaws
+
+aws-smoke: $(VENV)/.run ## Look at a deployment in a real account, reading only (ENV=dev URL=https://... TIERWISE_KEY=...)
+	@$(BIN)/tierwise aws smoke --env $(or $(ENV),dev) $(if $(URL),--url $(URL))
 
 aws-test: $(VENV)/.dev $(MINISTACK)/.ready $(CDK)/.ready ## Deploy the templates to local AWSs and drive them end to end, at full size
 	@$(BIN)/python -m pytest -n 0 --proof --timeout 1200 tests/aws
