@@ -98,8 +98,13 @@ class InferenceApi(Construct):
             retention=log_days(self._environment),
             removal_policy=RemovalPolicy.DESTROY,
         )
+        # A method's own settings replace the stage's as a whole: what is not repeated here would be off.
         costly = apigateway.MethodDeploymentOptions(
-            throttling_rate_limit=api.inferences_per_s, throttling_burst_limit=api.inference_burst
+            throttling_rate_limit=api.inferences_per_s,
+            throttling_burst_limit=api.inference_burst,
+            metrics_enabled=True,
+            logging_level=apigateway.MethodLoggingLevel.ERROR,
+            data_trace_enabled=False,
         )
         return apigateway.StageOptions(
             stage_name=name,
