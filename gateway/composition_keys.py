@@ -1,7 +1,7 @@
 """Bearer keys as digests, and rotated ones taken over while the gateway runs.
 
 Only keys that come from AWS Secrets Manager can change under a running gateway. They are fetched again off the request
-path; the value before a rotation stays valid until the next look, because callers do not all learn of it at once.
+path. The value before a rotation opens the gateway until the next rotation, because callers do not all learn of it at once.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ class KeyRotation:
         try:
             self._vault.refresh()
             fresh = records([self._current(key) for key in self._keys])
+            before = records([old for key in self._keys if (old := self._previous(key)) is not None])
         except (StoreError, ConfigurationError) as error:
             _log.warning("keys: %s; those of the last look stay", error)
             return
@@ -70,7 +71,7 @@ class KeyRotation:
             _log.warning("keys: two have the same secret after a rotation; those of the last look stay")
             return
         # The old ones first: where an old value of one key is another's new one, the new owner has it.
-        self._ring.replace([*self._now, *fresh])
+        self._ring.replace([*before, *self._now, *fresh])
         self._now = fresh
 
     def _current(self, key: PlannedKey) -> PlannedKey:
@@ -78,4 +79,18 @@ class KeyRotation:
         if reference is None or not rotates(key):
             return key
         secret = resolve(reference, {}, f"keys.{key.settings.id}.secret", self._vault.value)
+        return replace(key, secret=secret)
+
+    def _previous(self, key: PlannedKey) -> PlannedKey | None:
+        """The key as it was before the last rotation; None without one, or where that was no key."""
+        reference = key.settings.secret
+        if reference is None or not rotates(key):
+            return None
+        told = self._vault.previous(reference.name)
+        if told is None:
+            return None
+        try:
+            secret = resolve(reference, {}, f"keys.{key.settings.id}.secret", lambda _: told)
+        except ConfigurationError:
+            return None
         return replace(key, secret=secret)

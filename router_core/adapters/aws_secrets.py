@@ -20,15 +20,24 @@ if TYPE_CHECKING:
     from types_boto3_secretsmanager import SecretsManagerClient
 
 OPERATIONS: Final = ("GetSecretValue",)
+
+
+class MissingSecretError(StoreError):
+    """The secret, or the stage of it that was asked for, does not exist."""
+
+    retryable = False
+
+
 FAULTS: Final[Faults] = {
     **COMMON_FAULTS,
-    "ResourceNotFoundException": (StoreError, "does not hold this secret"),
+    "ResourceNotFoundException": (MissingSecretError, "does not hold this secret"),
     "InvalidParameterException": (StoreError, "does not accept such a request"),
     "InvalidRequestException": (StoreError, "cannot give this secret now (is it marked for deletion?)"),
     "DecryptionFailure": (StoreError, "cannot decrypt this secret with its key"),
     "InternalServiceError": (StoreError, "failed by itself"),
 }
 CURRENT: Final = "AWSCURRENT"
+PREVIOUS: Final = "AWSPREVIOUS"
 _ARN: Final = re.compile(
     r"arn:aws[a-z-]{0,16}:secretsmanager:(?P<region>[a-z0-9-]{1,32}):[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]{1,519}"
 )
@@ -71,6 +80,20 @@ class SecretsManager:
             whole = self._kept[arn]
         return _under(whole, key) if hash_ else whole
 
+    def previous(self, reference: str) -> str | None:
+        """What the reference meant before the last rotation, fetched anew; None where there was nothing. Raises
+        `StoreError`."""
+        arn, hash_, key = reference.partition("#")
+        with self._turn:
+            try:
+                whole = self._fetch(arn, arn.split(":")[3], PREVIOUS)
+            except MissingSecretError:
+                return None
+        try:
+            return _under(whole, key) if hash_ else whole
+        except StoreError:  # the key is new in this secret
+            return None
+
     def refresh(self) -> bool:
         """Fetch all that is kept again, as a rotation may have changed it; whether anything did. What cannot be fetched
         keeps its old value, and the first such error is raised when all have been tried."""
@@ -95,11 +118,11 @@ class SecretsManager:
                 client.close()
             self._clients.clear()
 
-    def _fetch(self, arn: str, region: str) -> str:
+    def _fetch(self, arn: str, region: str, stage: str = CURRENT) -> str:
         if region not in self._clients:
             self._clients[region] = self._client_of(region)
         with store_errors(_WHAT, FAULTS):
-            answer = self._clients[region].get_secret_value(SecretId=arn, VersionStage=CURRENT)
+            answer = self._clients[region].get_secret_value(SecretId=arn, VersionStage=stage)
         text = answer.get("SecretString")
         if not isinstance(text, str):
             raise StoreError("Secrets Manager holds this secret as bytes, not as text")

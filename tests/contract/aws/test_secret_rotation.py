@@ -9,8 +9,14 @@ from typing import Any
 import botocore.session
 import pytest
 
+from gateway.composition_keys import KeyRotation, records
+from gateway.composition_plan import PlannedKey
 from gateway.hosts import rotation
 from gateway.hosts.rotation import new_key, rotate
+from gateway.http.auth import KeyRing
+from gateway.http.refusals import UnauthorizedError
+from gateway.settings.schema import KeySettings
+from gateway.settings.secrets import parse_reference, resolve
 from router_core.adapters.secret_rotation import (
     CURRENT,
     FAULTS,
@@ -106,6 +112,33 @@ def test_the_next_rotation_ends_the_oldest_key(rotated: Rotated) -> None:
         seen.append(rotated.value(CURRENT))
     assert len(set(seen)) == 3
     assert (rotated.value(CURRENT), rotated.value(PREVIOUS)) == (seen[2], seen[1])
+
+
+def test_a_gateway_takes_the_key_before_until_the_next_rotation(rotated: Rotated) -> None:
+    """Also a gateway that was started after the rotation, and however often it looks."""
+    reference = parse_reference(f"aws-secret:{rotated.arn}", "keys.phone.secret")
+    settings = KeySettings(id="phone", tenant="acme", secret=reference)
+    keys = [rotated.old]
+    for _ in range(2):
+        token = rotated.begin()
+        for step in STEPS:
+            rotated.step(step, token)
+        rotated.move(PENDING, token, None)
+        keys.append(rotated.value(CURRENT))
+        planned = PlannedKey(settings=settings, secret=resolve(reference, {}, "keys.phone.secret"))
+        ring = KeyRing(records([planned]))
+        rotation_of_keys = KeyRotation([planned], ring)
+        for _ in range(3):
+            rotation_of_keys.refresh()
+            assert [opens(ring, key) for key in keys[-2:]] == [True, True]
+        assert not any(opens(ring, key) for key in keys[:-2])
+
+
+def opens(ring: KeyRing, key: str) -> bool:
+    try:
+        return ring.caller(f"Bearer {key}".encode()).tenant == "acme"
+    except UnauthorizedError:
+        return False
 
 
 @pytest.mark.parametrize("step", ["testSecret", "finishSecret"])
