@@ -115,7 +115,8 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
     ]
     rotation = KeyRotation(made.keys, dependencies.keys)
     if rotation.needed:
-        await asyncio.to_thread(rotation.refresh)  # keys from before a rotation open a gateway that starts after it
+        # Keys from before a rotation also open a gateway that starts after it.
+        await asyncio.to_thread(rotation.refresh)
         gateway._tasks.append(asyncio.create_task(_repeat(ROTATION_S, rotation.refresh)))
     return gateway
 
