@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 OPERATIONS: Final = ("StartExecution",)
 FAULTS: Final[Faults] = {
     **COMMON_FAULTS,
+    "ExecutionAlreadyExists": (StoreError, "runs this request already"),
     "ExecutionLimitExceeded": (StoreError, "runs as many requests as it may"),
     "InvalidArn": (StoreError, "does not accept such a request"),
     "InvalidExecutionInput": (StoreError, "does not accept such a request"),

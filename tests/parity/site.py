@@ -28,7 +28,7 @@ from gateway.http.dependencies import AppDependencies
 from gateway.http.edge import Gateway as Application
 from router_core.adapters.memory_state import MemoryStateStore
 from router_core.adapters.system_clock import SystemClock
-from router_core.deployment import STAGE
+from router_core.deployment import ENV, STAGE
 from router_core.inference import TASKS
 from router_core.ports import ResponseStore
 from router_core.stages import NAMES
@@ -209,7 +209,7 @@ def upstreams() -> Iterator[dict[str, FaultServer]]:
         yield {name: stack.enter_context(FaultServer(length=6)) for name in TARGETS}
 
 
-def environment(servers: Mapping[str, FaultServer], folder: Path) -> dict[str, str]:
+def environment(urls: Mapping[str, str], folder: Path) -> dict[str, str]:
     """The variables of every host."""
     file = folder / "policy.json"
     file.write_text(json.dumps(POLICY))
@@ -218,10 +218,11 @@ def environment(servers: Mapping[str, FaultServer], folder: Path) -> dict[str, s
         {"id": "near", "tenant": "acme", "secret": "env:PARITY_NEAR", "tiers": ["device", "mec"]},
     ]
     return {
+        ENV: "dev",
         "PARITY_KEY": KEY,
         "PARITY_NEAR": NEAR,
         "TIERWISE_KEYS": json.dumps(keys),
-        "TIERWISE_TARGETS": json.dumps([_target(name, servers[name].url) for name in TARGETS]),
+        "TIERWISE_TARGETS": json.dumps([_target(name, urls[name]) for name in TARGETS]),
         "TIERWISE_POLICY__FILE": str(file),
         "TIERWISE_SERVER__MAX_BODY_BYTES": str(MAX_BODY),
     }

@@ -35,7 +35,8 @@ class Site:
     """The targets, and one request after the other to each host."""
 
     def __init__(self, servers: Mapping[str, FaultServer], folder: Path) -> None:
-        self._servers, self._environ = servers, environment(servers, folder)
+        self._servers = servers
+        self._environ = environment({name: server.url for name, server in servers.items()}, folder)
         # No stage learns from a request what another would decide by, so one set of them serves all cases.
         self._stages = House(self._environ)
 
