@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ _FUNCTION = {
     "Runtime": "python3.14",
 }
 _ANYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-BROKEN: dict[str, tuple[str, dict[str, object]]] = {
+BROKEN: dict[str, tuple[str, Mapping[str, object]]] = {
     "functions_are_traced": ("Lambda::Function", _FUNCTION),
     "tables_can_be_restored": (
         "DynamoDB::GlobalTable",
@@ -98,7 +99,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     out = tmp_path_factory.mktemp("broken")
     app, stack = application(out)
     for rule, (kind, properties) in BROKEN.items():
-        CfnResource(stack, rule, type=f"AWS::{kind}", properties=properties)
+        CfnResource(stack, rule, type=f"AWS::{kind}", properties=dict(properties))
     CfnResource(
         stack, "unknown", type="AWS::Logs::LogGroup", properties={"RetentionInDays": 7, "Colour": "blue"}
     )
