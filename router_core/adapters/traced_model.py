@@ -21,6 +21,7 @@ class _Attempt:
 
     def __init__(self, spec: TargetSpec, operation: str) -> None:
         self._parent = CURRENT.get()
+        self._started = 0.0
         self._span: Span | None = None
         if self._parent is not None:
             self._span = self._parent.child(f"{operation} {spec.model}", kind="client")
@@ -32,6 +33,7 @@ class _Attempt:
         }
 
     def __enter__(self) -> _Attempt:
+        self._started = monotonic()
         if self._span is not None:
             CURRENT.set(self._span)
         return self
@@ -40,8 +42,11 @@ class _Attempt:
         self._facts["gen_ai.usage.input_tokens"] = usage.prompt_tokens
         self._facts["gen_ai.usage.output_tokens"] = usage.completion_tokens
 
-    def note(self, name: str, value: Attribute) -> None:
-        self._facts[name] = value
+    def got(self, chunk: Chunk) -> None:
+        """The first chunk tells the time to the first token, a later one the usage."""
+        self._facts.setdefault("gen_ai.server.time_to_first_token", monotonic() - self._started)
+        if chunk.usage is not None:
+            self.used(chunk.usage)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         if self._span is None:
@@ -67,14 +72,9 @@ class TracedModel:
     async def stream(self, call: ModelCall) -> AsyncGenerator[Chunk, None]:
         """See `Model.stream`."""
         with _Attempt(self._spec, "chat") as attempt:
-            started, first = monotonic(), True
             async with aclosing(self._model.stream(call)) as chunks:
                 async for chunk in chunks:
-                    if first:
-                        attempt.note("gen_ai.server.time_to_first_token", monotonic() - started)
-                        first = False
-                    if chunk.usage is not None:
-                        attempt.used(chunk.usage)
+                    attempt.got(chunk)
                     yield chunk
 
 
