@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Final
 
 from agents.assembly import Ports, Router, assemble
 from gateway.composition_keys import records
 from gateway.composition_plan import Plan
 from gateway.hosts.answered import WorkflowRequests
-from gateway.hosts.api_gateway import TooLargeAnswerError, answered
+from gateway.hosts.api_gateway import Receive, Send, TooLargeAnswerError, answered
 from gateway.hosts.aws_lambda import Act
 from gateway.hosts.composition import Parts
 from gateway.http import answers
@@ -30,9 +30,6 @@ from gateway.http.refusals import UnprocessableError
 from gateway.http.serving import Serving
 from router_core.adapters.system_clock import SystemClock
 from router_core.errors import DeadlineError, NotFoundError
-
-if TYPE_CHECKING:  # the framework is no part of a function
-    from starlette.types import Receive, Scope, Send
 
 SPARE_S: Final = 0.5
 """Left of the function's time to say that the rest of it was not enough."""
@@ -102,7 +99,7 @@ def _elsewhere() -> tuple[bytes, str]:
     raise NotFoundError("a function's metrics are in CloudWatch")
 
 
-async def _rest(scope: Scope, receive: Receive, send: Send) -> None:
+async def _rest(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
     """What FastAPI answers in the gateway: here only whether the function lives."""
     if scope["path"] not in _HEALTHY:
         raise NotFoundError("there is nothing here")

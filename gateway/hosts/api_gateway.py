@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, Final
 from urllib.parse import unquote
 
-if TYPE_CHECKING:  # the framework is no part of a function
-    from starlette.types import ASGIApp, Message
-
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
+"""ASGI in our own words: the framework is no part of a function."""
 Headers = list[tuple[bytes, bytes]]
 MOST_BYTES: Final = 5_500_000
 """Lambda answers with 6 MB at most, JSON around the body included."""
@@ -24,7 +26,7 @@ class TooLargeAnswerError(Exception):
     """The answer does not fit through Lambda."""
 
 
-async def answered(app: ASGIApp, event: Mapping[str, Any]) -> dict[str, Any]:
+async def answered(app: App, event: Mapping[str, Any]) -> dict[str, Any]:
     """The application's answer in the form API Gateway takes. Raises `TooLargeAnswerError`."""
     body = _body(event)
     told: list[Message] = []

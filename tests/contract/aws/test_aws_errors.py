@@ -12,7 +12,7 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from router_core.adapters import aws_secrets, dynamodb_faults, s3_archive
+from router_core.adapters import aws_secrets, dynamodb_faults, s3_archive, step_functions
 from router_core.adapters.aws_client import COMMON_FAULTS, CONNECT_S, Faults, aws_client, store_errors
 from router_core.errors import StaleStateError, StoreError
 
@@ -21,6 +21,7 @@ SERVICES = {
     "dynamodb": (dynamodb_faults.OPERATIONS, dynamodb_faults.FAULTS),
     "s3": (s3_archive.OPERATIONS, s3_archive.FAULTS),
     "secretsmanager": (aws_secrets.OPERATIONS, aws_secrets.FAULTS),
+    "stepfunctions": (step_functions.OPERATIONS, step_functions.FAULTS),
 }
 
 
