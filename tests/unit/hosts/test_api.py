@@ -106,13 +106,12 @@ def test_a_failed_asynchronous_request_says_why(site: tuple[House, FaultServer])
 
 def test_who_asks_comes_from_the_key_and_from_nowhere_else(site: tuple[House, FaultServer]) -> None:
     house, _ = site
-    case = Case(
-        name="a", body={"input": "x", "mode": "async", "metadata": {"tenant": "rival"}, "user": "root"}
-    )
+    body = {"input": "x", "mode": "async", "metadata": {"tenant": "rival"}, "user": "root"}
+    case = Case(name="a", body=body)
     _, queued, _ = asked(house, case)
     sent = house.started.runs[queued["request_id"]]["request"]
     assert sent["caller"] == {"tenant": "acme", "key_id": "phone"}
-    stranger = replace(case, body={**case.body, "caller": {"tenant": "rival"}})  # type: ignore[dict-item]
+    stranger = replace(case, body={**body, "caller": {"tenant": "rival"}})
     assert asked(house, stranger)[0] == 400
 
 
