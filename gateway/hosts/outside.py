@@ -93,7 +93,8 @@ class _Aws:
         from router_core.adapters.aws_client import aws_client
         from router_core.adapters.dynamodb_state import DynamoStateStore
 
-        return DynamoStateStore(aws_client("dynamodb"), _named(self._settings.stores.state, "stores.state"))
+        table = _named(self._settings.stores.state, "stores.state")
+        return DynamoStateStore(aws_client("dynamodb"), table)
 
     def _blobs(self) -> BlobStore:
         from router_core.adapters.aws_client import aws_client
