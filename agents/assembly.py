@@ -10,6 +10,7 @@ from typing import Final
 from agents.cache import CacheAgent
 from agents.executor import Executor
 from agents.monitor import MonitorAgent
+from agents.others import READ_S, Others
 from agents.pipeline import Pipeline
 from agents.resource import ResourceAgent, TargetView
 from router_core.events import Judgement
@@ -26,6 +27,7 @@ from router_core.ports import (
     Model,
     PolicySource,
     ResponseStore,
+    StateStore,
 )
 from router_core.record import dataclass
 from router_core.resources import TargetSpec
@@ -45,6 +47,8 @@ class Ports:
     events: EventSink
     policy: PolicySource
     clock: Clock
+    shared: StateStore | None = None
+    """State that all gateways see; None where each stands alone."""
     affinity: AffinityFeed | None = None
 
 
@@ -63,6 +67,8 @@ class Router:
             executor=executor,
             clock=ports.clock,
         )
+        self._others = None if ports.shared is None else Others(specs, ports.shared)
+        self._uniform = random.random
         self._tasks: list[asyncio.Task[None]] = []
 
     async def answer(self, request: InferenceRequest) -> InferenceResponse:
@@ -148,10 +154,14 @@ class Router:
         await self.look()
         self._tasks = [asyncio.create_task(self._watch(name)) for name in self._ports.probes]
         self._tasks.append(asyncio.create_task(self._keep_fresh()))
+        if self._others is not None:
+            self._tasks.append(asyncio.create_task(self._listen(self._others)))
 
     async def look(self) -> None:
         """Look at every target once, now; for a host that sleeps between requests this is all the looking there is."""
         await asyncio.gather(*(self._look(name) for name in self._ports.probes))
+        if self._others is not None:
+            await self._others.read()
         self._refresh()
 
     async def close(self) -> None:
@@ -174,8 +184,16 @@ class Router:
             await asyncio.sleep(REFRESH_S)
             self._refresh()
 
+    async def _listen(self, others: Others) -> None:
+        while True:
+            # Gateways that start together need not ask together.
+            await asyncio.sleep(READ_S * (0.75 + 0.5 * self._uniform()))
+            await others.read()
+
     def _refresh(self) -> None:
-        self._resource.refresh(self._ports.policy.rollout(), self._monitor.estimates())
+        own = self._monitor.estimates()
+        known = own if self._others is None else self._others.behind(own)
+        self._resource.refresh(self._ports.policy.rollout(), known)
 
 
 def assemble(specs: tuple[TargetSpec, ...], ports: Ports) -> Router:

@@ -95,6 +95,7 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
             policy=policy,
             clock=clock,
             affinity=stores.affinity,
+            shared=stores.shared,
         ),
     )
     stored.watch(router.snapshot)
