@@ -51,6 +51,7 @@ local function wait(window, limit, amount)
     for candidate = first, last do
       local held = tonumber(redis.call('HGET', key, window .. candidate) or '0')
       excess = excess - held
+      -- For a request above the limit itself: until the last amount has left.
       if held > 0 then slot = candidate end
       if excess <= 0 then break end
     end
@@ -82,15 +83,27 @@ return {'admitted', tokens_per_min and tonumber(tokens) > 0 and charge('t', toke
 """
 )
 _CHARGE: Final = _WINDOWS + "return charge('t', ARGV[1])"
-_REFUND: Final = """
-local held = tonumber(redis.call('HGET', KEYS[1], 't' .. ARGV[1]) or '0')
-local back = string.format('%.0f', -math.min(held, tonumber(ARGV[2])))
-if held > 0 then
-  redis.call('HINCRBY', KEYS[1], 't' .. ARGV[1], back)
-  redis.call('HINCRBY', KEYS[1], 'ttotal', back)
+_REFUND: Final = (
+    _WINDOWS
+    + """
+local slot, held = tonumber(ARGV[1]), tonumber(redis.call('HGET', key, 't' .. ARGV[1]) or '0')
+local left = held - math.min(held, tonumber(ARGV[2]))
+if held == 0 then return 0 end
+redis.call('HINCRBY', key, 'ttotal', string.format('%.0f', left - held))
+if left > 0 then
+  redis.call('HSET', key, 't' .. slot, string.format('%.0f', left))
+  return 1
 end
+redis.call('HDEL', key, 't' .. slot)
+local _, first, last = head('t')
+if slot < last then return 1 end
+-- An empty second is no longer the last one: what comes after a clock went back must not be put into it.
+repeat last = last - 1 until last < first or redis.call('HEXISTS', key, 't' .. last) == 1
+if last < first then first, last = -1, -1 end
+redis.call('HSET', key, 'tfirst', first, 'tlast', last)
 return 1
 """
+)
 
 
 class RedisRateLimiter:

@@ -62,7 +62,9 @@ async def test_a_password_opens_and_a_wrong_one_shows_nothing(
 async def test_the_rights_that_the_page_names_are_enough(tmp_path: Path) -> None:
     (rights,) = re.findall(r"ACL for Tierwise needs `([^`]+)`", PAGE.read_text())
     with running_redis(tmp_path) as server:
-        server.client.execute_command("ACL", "SETUSER", "tierwise", "on", f">{SECRET}", *rights.split())
+        server.client.execute_command(  # type: ignore[no-untyped-call]  # has no annotations
+            "ACL", "SETUSER", "tierwise", "on", f">{SECRET}", *rights.split()
+        )
         client = open_client(RedisPlace(url=server.url, username="tierwise", password=SECRET))
         link = RedisLink(client, SystemClock(), environment="prod", timeout_s=PATIENT_S, connections=2)
         await link.start()

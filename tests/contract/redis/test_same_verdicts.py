@@ -27,7 +27,7 @@ async def verdict(limiter: RateLimiter, key: str, tokens: int) -> tuple[str, flo
     return "admitted", 0.0
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(6))
 async def test_verdict_and_wait_are_the_same(redis_server: Server, seed: int) -> None:
     """Admissions, settlements for less and for more, pauses, and a clock that sometimes goes back."""
     chance = random.Random(seed)
@@ -42,7 +42,10 @@ async def test_verdict_and_wait_are_the_same(redis_server: Server, seed: int) ->
         here, there = MemoryRateLimiter(limits, clock), RedisRateLimiter(limits, redis.link)
         waiting: list[tuple[str, int]] = []
         for _ in range(700):
-            key, tokens = chance.choice(("both", "tokens", "requests")), chance.randint(0, 90)
+            key, tokens = (
+                chance.choice(("both", "tokens", "requests")),
+                chance.choice((*[chance.randint(0, 90)] * 9, 400)),
+            )
             said, wait_s = await verdict(here, key, tokens)
             said_there, wait_there_s = await verdict(there, key, tokens)
             assert (said_there, round(wait_there_s - wait_s, 4)) == (said, 0.0)
@@ -55,7 +58,7 @@ async def test_verdict_and_wait_are_the_same(redis_server: Server, seed: int) ->
                 await here.settle(which, estimated, used)
                 await there.settle(which, estimated, used)
             await _pass(chance.choice(STEPS_S), clock, redis)
-    assert min(seen.values()) > 20 and len(seen) == 5
+    assert min(seen.values()) > 3 and len(seen) == 5
 
 
 async def _pass(step_s: float, clock: SetClock, redis: Any) -> None:
