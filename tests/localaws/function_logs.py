@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import time
 from collections.abc import Iterator
 from typing import Any, Final
@@ -16,6 +17,7 @@ from botocore.exceptions import ClientError
 from tests.localaws import address
 from tests.localaws.functions import Result
 
+_LOG: Final = logging.getLogger(__name__)
 _BATCH: Final = 20
 _KNOWN: set[tuple[str, str]] = set()
 
@@ -31,6 +33,8 @@ def write_log(function: str, version: str, result: Result) -> None:
         f"END RequestId: {result.request_id}",
         f"REPORT RequestId: {result.request_id} Duration: {result.duration_ms:.2f} ms",
     ]
+    if result.failed:
+        _LOG.warning("%s %s", function, _error_line(result))
     now = int(time.time() * 1_000)
     events = [{"timestamp": now, "message": line} for line in lines if line.strip()]
     address.client("logs").put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
