@@ -34,15 +34,21 @@ def asked(session: str, tenant: str = "acme") -> InferenceRequest:
 async def worker(
     server: Server, *, environment: str = "test", timeout_s: float = PATIENT_S
 ) -> AsyncIterator[CacheAgent]:
-    channel = f"tierwise:{environment}:affinity:told"
-    before = server.client.pubsub_numsub(channel)[0][1]
     client = open_client(RedisPlace(url=server.url, connections=2))
     link = RedisLink(client, SystemClock(), environment=environment, timeout_s=timeout_s, connections=2)
     feed = RedisAffinityFeed(link, client)
     await link.start()
     feed.start()
     try:
-        await comes_true(lambda: server.client.pubsub_numsub(channel)[0][1] > before)
+        heard: set[bytes] = set()
+        feed.listen(lambda key, _: heard.add(key))
+
+        # Its own word comes back once it listens.
+        def echoed() -> bool:
+            feed.tell(b"0" * 16, "mark")
+            return bool(heard)
+
+        await comes_true(echoed)
         yield CacheAgent(MemoryResponseStore(max_bytes=0, max_entries=0, clock=SystemClock()), feed)
     finally:
         await feed.close()
