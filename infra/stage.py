@@ -55,7 +55,7 @@ def compose(app: App, environment: Environment) -> None:
     api = ApiStack(app, environment, agents=agents)
     observability = ObservabilityStack(app, environment)
     functions, topic = agents.functions.by_name, observability.topic
-    StreamStack(app, environment, data, functions["analytics"].alias, topic)
+    stream = StreamStack(app, environment, data=data, analytics=functions["analytics"].alias)
     security = SecurityStack(app, environment, data=data, rotation=functions["rotation"].alias)
     edge = EdgeStack(app, environment, network=network, data=data, cache=cache, firewall=api.firewall)
     CostStack(app, environment, topic=topic)
@@ -64,5 +64,6 @@ def compose(app: App, environment: Environment) -> None:
         PipelineStack(app, environment, environment.upper.delivery, topic=topic, access_logs=logs)
     security.add_stack_dependency(api, "the access log that refusals are counted in")
     edge.add_stack_dependency(observability, "the alarms that stop a release")
+    stream.add_stack_dependency(observability, "the topic that alerts go to")
     for name, value in cost_tags(environment).items():
         Tags.of(app).add(name, value)

@@ -5,6 +5,8 @@ Services that publish need the key as well as the topic; each is named, and only
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -16,7 +18,9 @@ from infra.environments import Environment
 from infra.naming import arn
 from router_core.deployment import resource_name
 
-PUBLISHERS = ("cloudwatch", "events", "budgets", "costalerts")
+PUBLISHERS = ("cloudwatch", "budgets", "costalerts")
+UNCONDITIONED = "events"
+"""EventBridge publishes without saying for which account, so a condition on the account would shut it out."""
 
 
 class AlertTopic(Construct):
@@ -40,14 +44,15 @@ class AlertTopic(Construct):
             master_key=self.key,
             enforce_ssl=True,
         )
+        own = {"StringEquals": {"aws:SourceAccount": cdk.Stack.of(self).account}}
         for service in PUBLISHERS:
-            self._admit(iam.ServicePrincipal(f"{service}.amazonaws.com"))
+            self._admit(service, own)
+        self._admit(UNCONDITIONED, None)
         if email is not None:
             self.topic.add_subscription(subscriptions.EmailSubscription(email))
 
-    def _admit(self, publisher: iam.ServicePrincipal) -> None:
-        account = cdk.Stack.of(self).account
-        own = {"StringEquals": {"aws:SourceAccount": account}}
+    def _admit(self, service: str, own: Mapping[str, object] | None) -> None:
+        publisher = iam.ServicePrincipal(f"{service}.amazonaws.com")
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(
                 actions=["sns:Publish"],

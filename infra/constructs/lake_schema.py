@@ -56,7 +56,7 @@ TABLES: Final[dict[str, dict[str, str]]] = {
     },
     "state": {**_EVERY, "sha256": "string", "targets": "string"},
     "policy": {**_EVERY, "sha256": "string", "document": "string"},
-    "policy_refused": {**_EVERY, "source": "string", "reason": "string"},
+    "policy_refused": {**_EVERY, "source": "string", "stays": "string"},
 }
 """Kind of record -> column -> type. The table is called like the kind."""
 

@@ -30,7 +30,6 @@ def ours(
         dimensions_map=wanted,
         statistic=statistic,
         period=period,
-        label=" ".join((*dimensions.values(), name)),
     )
 
 
@@ -76,7 +75,6 @@ def aws(
         dimensions_map=dimensions,
         statistic=statistic,
         period=period,
-        label=" ".join((*dimensions.values(), name)) if dimensions else name,
     )
 
 
@@ -102,5 +100,4 @@ def denied(env: str) -> cw.Metric:
         metric_name=f"Denied-{env}",
         statistic="Sum",
         period=FIVE_MINUTES,
-        label="401, 403",
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from aws_cdk import Stack
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from infra.constructs.alert_bus import AlertBus
+from infra.constructs.alert_topic import alert_topic
 from infra.constructs.event_stream import dead_letters, event_stream, read_by
 from infra.constructs.lake import Lake
 from infra.constructs.lake_tables import LakeTables
@@ -18,7 +18,11 @@ from router_core.deployment import resource_name
 
 
 class StreamStack(Stack):
-    def __init__(self, scope: Construct, environment: Environment, data: DataStack, analytics: lambda_.IFunction, topic: sns.ITopic) -> None:  # fmt: skip
+    """Alerts go to the observability stack's topic, by name: that stack comes first."""
+
+    def __init__(
+        self, scope: Construct, environment: Environment, *, data: DataStack, analytics: lambda_.IFunction
+    ) -> None:
         super().__init__(scope, stack_name(environment, "stream"), env=place(environment))
         stream = event_stream(self, "Stream", environment, data.key)
         lost = dead_letters(self, "Lost", resource_name(environment.name, "events-dlq"), data.key)
@@ -26,6 +30,7 @@ class StreamStack(Stack):
         read_by(self, "Analytics", stream=stream, function=analytics, lost=lost, batch=batch)
         Lake(self, "Lake", environment=environment, stream=stream, key=data.key)
         LakeTables(self, "LakeTables", environment=environment, key=data.key)
+        topic = alert_topic(self, "Topic", environment)
         AlertBus(self, "Alerts", env=environment.name, topic=topic, key=data.key)
         # Firehose writes into the lake by its name.
         self.add_stack_dependency(data, "the lake's bucket comes first")
