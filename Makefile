@@ -50,7 +50,7 @@ check: $(VENV)/.dev lint ## Lint, types, import contracts, size limits, document
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy $(wildcard router_core agents edge_runtime gateway infra benchmarks examples tests requirements)
+	@$(BIN)/mypy $(wildcard router_core agents edge_runtime gateway infra benchmarks examples tests requirements deploy)
 	@$(BIN)/lint-imports --no-logo
 
 format: $(VENV)/.dev ## Format the code and fix what ruff can fix

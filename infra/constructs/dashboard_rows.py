@@ -14,6 +14,7 @@ from aws_cdk import aws_cloudwatch as cw
 
 from infra.constructs.measured import aws, denied, each, found, ours, share
 from infra.constructs.watched import Watched
+from router_core.deployment import resource_name
 
 TIERS: Final = ("device", "mec", "cloud")
 BY_TARGET: Final = ("Env", "Tier", "Target")
@@ -39,7 +40,7 @@ def rows(watched: Watched) -> Iterator[Row]:
     yield _cost(watched.env)
     yield _quality(watched.env)
     yield _fallbacks(watched.env)
-    yield _agents(watched.env)
+    yield _agents(watched)
     yield _cache_and_policy(watched.env)
     yield _models()
     yield _functions(watched)
@@ -122,10 +123,21 @@ def _fallbacks(env: str) -> Row:
     )
 
 
-def _agents(env: str) -> Row:
+def _agents(watched: Watched) -> Row:
+    """An agent is a function here, so Lambda tells its runs; what an agent tells by itself stands beside it."""
+    env = watched.env
+
+    def every(name: str, statistic: str = "Sum") -> list[cw.IMetric]:
+        return [
+            aws("Lambda", name, statistic, FunctionName=resource_name(env, agent)) for agent in watched.agents
+        ]
+
     return "Agents", (
-        Graph(title="Errors by agent", left=[each(env, "AgentErrors", "Sum", BY_AGENT)]),
-        Graph(title="p99 by agent (ms)", left=[each(env, "LatencyMs", "p99", BY_AGENT)]),
+        Graph(title="Errors by agent", left=[*every("Errors"), each(env, "AgentErrors", "Sum", BY_AGENT)]),
+        Graph(
+            title="p99 by agent (ms)",
+            left=[*every("Duration", "p99"), each(env, "LatencyMs", "p99", BY_AGENT)],
+        ),
         Graph(title="Decision (ms)", left=[ours(env, "DecisionMs", p) for p in ("p50", "p90", "p99")]),
     )
 
