@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aws_cdk import Acknowledgment, App, CloudFormationValidatePlugin, Validations, ValidationRuleSource
+from aws_cdk import Acknowledgment, App, CloudFormationValidatePlugin, ValidationRuleSource, Validations
 from cdk_nag import AwsSolutionsChecks
 from constructs import IConstruct
 
