@@ -74,6 +74,7 @@ async def _application(parts: Parts, made: Plan) -> tuple[Router, Gateway]:
             events=outside.events(),
             policy=parts.policies,
             clock=clock,
+            affinity=stores.affinity,
             shared=stores.shared,
         ),
     )

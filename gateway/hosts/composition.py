@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,7 @@ from router_core.adapters.system_clock import WallClock
 from router_core.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from agents.cache import CacheAgent
     from agents.resource import ResourceAgent
     from gateway.composition_keys import KeyRotation
     from gateway.composition_plan import Plan, PlannedKey
@@ -24,9 +26,8 @@ if TYPE_CHECKING:
     from gateway.hosts.outside import Outside
     from gateway.http.auth import KeyRing
     from gateway.settings.schema import Settings
+    from router_core.adapters.aws.ssm_policy import SsmPolicySource
     from router_core.adapters.policy_file import FilePolicySource
-    from router_core.adapters.ssm_policy import SsmPolicySource
-    from router_core.ports import ResponseStore
     from router_core.resources import TargetSpec
 
 KEYS_S: Final = 60.0
@@ -122,11 +123,15 @@ class Parts:
         for close in (*self._closers, *(built.closers if built is not None else ())):
             await close()
 
-    async def responses(self) -> ResponseStore:
-        """The response cache alone."""
+    async def cache_agent(self) -> CacheAgent:
+        """The cache agent over Redis where it is named; no other store is opened for it."""
+        from agents.cache import CacheAgent
         from gateway.composition_plan import Plan
+        from gateway.settings.schema import StoreSettings
 
-        return (await self.stores(Plan(settings=self.settings, targets=(), keys=()))).responses
+        settings = replace(self.settings, stores=StoreSettings())
+        opened = await self.stores(Plan(settings=settings, targets=(), keys=()))
+        return CacheAgent(opened.responses, opened.affinity)
 
     async def catch_up(self) -> None:
         """Take over a policy that changed while the function was frozen."""

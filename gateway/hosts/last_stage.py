@@ -7,7 +7,6 @@ from typing import Any
 
 import orjson
 
-from agents.cache import CacheAgent
 from agents.carried import Snapshots, request_of
 from agents.monitor import MonitorAgent
 from agents.parcel import pack
@@ -25,7 +24,7 @@ async def last_stage(
 ) -> Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]:
     """Payload in, the packed answer out. Raises `StoreError` when the answer could not be kept."""
     specs = {spec.name: spec for spec in parts.specs}
-    cache = CacheAgent(await parts.responses())
+    cache = await parts.cache_agent()
     outside = parts.outside
     stage = MonitorStage(
         Ending(cache, MonitorAgent(parts.specs, outside.events(), CLOCK), specs, CLOCK), snapshots

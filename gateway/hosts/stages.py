@@ -53,12 +53,11 @@ async def build(parts: Parts) -> Act:
 
 
 async def _context(parts: Parts) -> Stage:
-    from agents.cache import CacheAgent
     from agents.stages import ContextStage
     from agents.steps import Reading
 
     specs = {spec.name: spec for spec in parts.specs}
-    stage = ContextStage(Reading(CacheAgent(await parts.responses()), specs), parts.policies, CLOCK)
+    stage = ContextStage(Reading(await parts.cache_agent(), specs), parts.policies, CLOCK)
     return _awake(parts.catch_up, stage)
 
 
@@ -75,10 +74,9 @@ async def _router(parts: Parts) -> Stage:
 
 
 async def _cache(parts: Parts) -> Stage:
-    from agents.cache import CacheAgent
     from agents.stages import CacheStage
 
-    return CacheStage(CacheAgent(await parts.responses()), _SNAPSHOTS)
+    return CacheStage(await parts.cache_agent(), _SNAPSHOTS)
 
 
 async def _execute(parts: Parts) -> Stage:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.assembly import Ports, assemble
+from agents.cache import CacheAgent
 from gateway.composition_keys import records
 from gateway.hosts.aws_lambda import Host
 from gateway.hosts.composition import Parts
@@ -26,11 +27,10 @@ from gateway.http.app import create_app
 from gateway.http.auth import KeyRing
 from gateway.http.dependencies import AppDependencies
 from gateway.http.edge import Gateway as Application
-from router_core.adapters.memory_state import MemoryStateStore
+from router_core.adapters.memory.state import MemoryStateStore
 from router_core.adapters.system_clock import SystemClock
 from router_core.deployment import ENV, STAGE
 from router_core.inference import TASKS
-from router_core.ports import ResponseStore
 from router_core.stages import NAMES
 from tests.fakes import FakeEvents, FakeResponses
 from tests.parity.cases import KEY, MAX_BODY, NEAR, TARGETS, Case
@@ -117,9 +117,9 @@ class SharedParts(Parts):
         super().__init__(environ, house.outside, look_s=inf)
         self._house = house
 
-    async def responses(self) -> ResponseStore:
+    async def cache_agent(self) -> CacheAgent:
         """What the functions of one environment share in Redis."""
-        return self._house.responses
+        return CacheAgent(self._house.responses)
 
 
 class Gateway:
@@ -153,7 +153,7 @@ async def _gateway_app(parts: SharedParts) -> Application:
             models=built.models,
             embedders=built.embedders,
             probes=built.probes,
-            responses=await parts.responses(),
+            responses=FakeResponses(),
             events=parts.outside.events(),
             policy=parts.policies,
             clock=SystemClock(),
