@@ -56,6 +56,18 @@ NO_HISTORY: Final = History()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What services outside said of a request: more kinds of personal data, and which services were shown it. They add
+    to what the text itself shows and take nothing away, so the privacy level can only rise."""
+
+    kinds: tuple[str, ...] = ()
+    consulted: tuple[str, ...] = ()
+
+
+NO_FINDINGS: Final = Findings()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
     """The request's text: the last user turn, everything else, and which modalities came with it."""
 
@@ -69,12 +81,18 @@ class ContextAgent:
     """Turns requests into contexts. Holds nothing but its inputs."""
 
     def read(
-        self, request: InferenceRequest, policy: Policy, history: History = NO_HISTORY
+        self,
+        request: InferenceRequest,
+        policy: Policy,
+        history: History = NO_HISTORY,
+        findings: Findings = NO_FINDINGS,
     ) -> RequestContext:
         """Everything about one request, pure and deterministic."""
         content = read_content(request.messages)
         signals = _signals(request, content)
         kinds, health = _sensitive(request, content.rest, signals)
+        if findings.kinds:
+            kinds = tuple(sorted({*kinds, *findings.kinds}))
         task = request.task or ("chat" if signals.task == "embed" else signals.task)
         prompt = _prompt_tokens(request, content, signals)
         wanted = request.params.max_tokens
@@ -102,6 +120,7 @@ class ContextAgent:
             residency=residency,
             pii=kinds,
             guard=signals.guard,
+            consulted=findings.consulted,
             turns=len(request.messages),
             session_target=history.session_target,
             prefix_target=history.prefix_target,
@@ -177,6 +196,12 @@ def _surroundings(request: InferenceRequest) -> dict[str, Any]:
             cpu_load=device.cpu_load,
         )
     return found
+
+
+def whole_text(request: InferenceRequest) -> str:
+    """All text that a target would see."""
+    content = read_content(request.messages)
+    return "\n".join(text for text in (content.rest, _beside_messages(request), content.last) if text)
 
 
 def is_long(request: InferenceRequest) -> bool:

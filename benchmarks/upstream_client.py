@@ -21,8 +21,8 @@ from typing import Final, cast
 import orjson
 import uvloop
 
-from router_core.adapters.http_pool import HttpPool
-from router_core.adapters.openai_http import OpenAIModel
+from router_core.adapters.models.http_pool import HttpPool
+from router_core.adapters.models.openai_http import OpenAIModel
 from router_core.inference import Params
 from router_core.ports import ModelCall
 

@@ -31,7 +31,7 @@ from gateway.http.auth import KeyRing
 from gateway.http.dependencies import AppDependencies
 from gateway.http.edge import Gateway as App
 from gateway.settings.schema import EventSettings
-from router_core.adapters.event_log import EventLog
+from router_core.adapters.events.log import EventLog
 from router_core.adapters.prometheus import MonitorCollector, render
 from router_core.adapters.system_clock import SystemClock
 

@@ -15,13 +15,13 @@ from gateway.composition_plan import Plan
 from gateway.composition_records import LogLookup, TableLookup
 from gateway.http.ports import EventLookup
 from gateway.settings.schema import StoreSettings
-from router_core.adapters.aws_client import aws_client
-from router_core.adapters.dynamodb_decisions import DynamoDecisions
-from router_core.adapters.dynamodb_lookup import DynamoLookup
-from router_core.adapters.dynamodb_state import DynamoStateStore
-from router_core.adapters.event_log import EventLog
-from router_core.adapters.s3_archive import S3Archive
-from router_core.adapters.s3_models import S3Models
+from router_core.adapters.aws.client import aws_client
+from router_core.adapters.aws.s3_archive import S3Archive
+from router_core.adapters.aws.s3_models import S3Models
+from router_core.adapters.dynamodb.decisions import DynamoDecisions
+from router_core.adapters.dynamodb.lookup import DynamoLookup
+from router_core.adapters.dynamodb.state import DynamoStateStore
+from router_core.adapters.events.log import EventLog
 from router_core.errors import ConfigurationError, StoreError, TierwiseError
 from router_core.ports import Clock, EventSink
 from router_core.record import dataclass

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from gateway.settings.schema import EventSettings
-from router_core.adapters.fan_out_event_sink import FanOutEventSink
+from router_core.adapters.events.fan_out import FanOutEventSink
 from router_core.deployment import ENV
 from router_core.errors import ConfigurationError, StoreError
 from router_core.learning.interval_figures import interval_figures
@@ -22,8 +22,8 @@ from router_core.ports import EventSink
 from router_core.record import dataclass
 
 if TYPE_CHECKING:
-    from router_core.adapters.cloudwatch_emf import EmfEventSink
-    from router_core.adapters.kinesis_event_sink import KinesisEventSink
+    from router_core.adapters.aws.cloudwatch_emf import EmfEventSink
+    from router_core.adapters.aws.kinesis_event_sink import KinesisEventSink
 
 EMF_AGENT: Final = "AWS_EMF_AGENT_ENDPOINT"
 """AWS's own name for where a CloudWatch agent listens; unset means standard output."""
@@ -60,8 +60,8 @@ async def open_leaving(settings: EventSettings, environ: Mapping[str, str] = os.
 def _stream(name: str) -> KinesisEventSink:
     if find_spec("boto3") is None:
         raise ConfigurationError("settings: events.kinesis needs its package: pip install 'tierwise[aws]'")
-    from router_core.adapters.aws_client import aws_client
-    from router_core.adapters.kinesis_event_sink import KinesisEventSink
+    from router_core.adapters.aws.client import aws_client
+    from router_core.adapters.aws.kinesis_event_sink import KinesisEventSink
 
     try:
         return KinesisEventSink(aws_client("kinesis"), name)
@@ -70,7 +70,7 @@ def _stream(name: str) -> KinesisEventSink:
 
 
 def _metrics(environ: Mapping[str, str], *, records: bool) -> EmfEventSink:
-    from router_core.adapters.cloudwatch_emf import EmfEventSink, write_to
+    from router_core.adapters.aws.cloudwatch_emf import EmfEventSink, write_to
 
     write = write_to(environ.get(EMF_AGENT))
     return EmfEventSink(environ.get(ENV) or LOCAL, write, records=records)

@@ -14,7 +14,7 @@ from typing import Final
 from gateway.composition_plan import PlannedKey
 from gateway.http.auth import KeyRecord, KeyRing, digest_of
 from gateway.settings.secrets import MANAGED, resolve
-from router_core.adapters.aws_secrets import SecretsManager
+from router_core.adapters.aws.secrets import SecretsManager
 from router_core.errors import ConfigurationError, StoreError
 
 ROTATION_S: Final = 60.0

@@ -18,7 +18,7 @@ from gateway.composition_sandbox import NO_ACCESS, Access, sandbox_targets
 from gateway.settings.loading import AUTO
 from gateway.settings.schema import KeySettings, Settings, TargetSettings
 from gateway.settings.secrets import Secret, resolve
-from router_core.adapters.aws_secrets import SecretsManager
+from router_core.adapters.aws.secrets import SecretsManager
 from router_core.adapters.data_files import (
     DatedData,
     DeclaredTarget,

@@ -17,8 +17,8 @@ from router_core.policy.rollout import Rollout
 from router_core.ports import EventSink
 
 if TYPE_CHECKING:
-    from router_core.adapters.ssm_policy import SsmPolicySource
-    from router_core.adapters.ssm_policy_store import SsmPolicyStore
+    from router_core.adapters.aws.ssm_policy import SsmPolicySource
+    from router_core.adapters.aws.ssm_policy_store import SsmPolicyStore
 
 FILE_S: Final = 2.0
 """How often a policy file is looked at."""
@@ -30,7 +30,7 @@ def policy_source(settings: PolicySettings) -> FilePolicySource | SsmPolicySourc
     """The source, after its first look: it blocks. Raises `ConfigurationError`."""
     if settings.ssm is None:
         return FilePolicySource(settings.file)
-    from router_core.adapters.ssm_policy import SsmPolicySource
+    from router_core.adapters.aws.ssm_policy import SsmPolicySource
 
     return SsmPolicySource(policy_store(settings.ssm), settings.copy)
 
@@ -39,7 +39,7 @@ def rollout_now(settings: PolicySettings) -> Rollout:
     """What is in force, for a command that only looks: no copy is read or written. Raises `TierwiseError`."""
     if settings.ssm is None:
         return FilePolicySource(settings.file).rollout()
-    from router_core.adapters.ssm_policy import look
+    from router_core.adapters.aws.ssm_policy import look
 
     return look(policy_store(settings.ssm)).rollout
 
@@ -47,7 +47,7 @@ def rollout_now(settings: PolicySettings) -> Rollout:
 def policy_store(parameter: str) -> SsmPolicyStore:
     """Parameter Store under the process's own credentials. Raises `ConfigurationError`."""
     _check_installed()
-    from router_core.adapters.ssm_policy_store import SsmPolicyStore
+    from router_core.adapters.aws.ssm_policy_store import SsmPolicyStore
 
     try:
         return SsmPolicyStore.connect(parameter)

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from gateway.http.ports import DecisionQuery, EventLookup
-from router_core.adapters.dynamodb_decisions import DynamoDecisions
-from router_core.adapters.dynamodb_lookup import DynamoLookup
-from router_core.adapters.event_log import EventLog
-from router_core.adapters.event_reader import find, read
+from router_core.adapters.dynamodb.decisions import DynamoDecisions
+from router_core.adapters.dynamodb.lookup import DynamoLookup
+from router_core.adapters.events.log import EventLog
+from router_core.adapters.events.reader import find, read
 from router_core.errors import RequestError, StoreError
 
 FLUSH_S = 2.0

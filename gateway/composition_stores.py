@@ -19,15 +19,15 @@ from gateway.composition_aws import open_state
 from gateway.composition_plan import Plan, PlannedKey
 from gateway.settings.schema import KeySettings, RedisSettings
 from gateway.settings.secrets import SecretRef, resolve
-from router_core.adapters.memory import MemoryResponseStore
-from router_core.adapters.memory_rate_limit import MemoryRateLimiter
+from router_core.adapters.memory.rate_limit import MemoryRateLimiter
+from router_core.adapters.memory.response_store import MemoryResponseStore
 from router_core.errors import ConfigurationError, StoreError
 from router_core.ports import AffinityFeed, Clock, RateLimiter, ResponseStore, StateStore
 from router_core.record import dataclass
 from router_core.reliability.key_limits import KeyLimits
 
 if TYPE_CHECKING:  # the SDK is an extra, and loading it takes time
-    from router_core.adapters.redis_client import RedisPlace
+    from router_core.adapters.redis.client import RedisPlace
 
 _SENTINEL_PORT: Final = 26379
 
@@ -77,7 +77,7 @@ def redis_place(settings: RedisSettings, environ: Mapping[str, str]) -> RedisPla
     """Where Redis is, secrets fetched. Raises `ConfigurationError`."""
     if find_spec("redis") is None:
         raise ConfigurationError("settings: redis needs its package: pip install 'tierwise[redis]'")
-    from router_core.adapters.redis_client import RedisPlace
+    from router_core.adapters.redis.client import RedisPlace
 
     def secret(reference: SecretRef | None, key: str) -> str | None:
         return None if reference is None else resolve(reference, environ, f"redis.{key}").reveal()
@@ -98,7 +98,7 @@ def redis_place(settings: RedisSettings, environ: Mapping[str, str]) -> RedisPla
 def redis_write_ms(settings: RedisSettings, environ: Mapping[str, str]) -> float:
     """How long a write takes from here. Raises `ConfigurationError` or `StoreError`."""
     place = redis_place(settings, environ)
-    from router_core.adapters.redis_client import write_ms
+    from router_core.adapters.redis.client import write_ms
 
     return asyncio.run(write_ms(place, f"tierwise:{settings.environment}:doctor"))
 
@@ -106,12 +106,12 @@ def redis_write_ms(settings: RedisSettings, environ: Mapping[str, str]) -> float
 async def _redis_stores(made: Plan, clock: Clock, local: RateLimiter) -> Stores:
     settings = made.settings.redis
     place = redis_place(settings, os.environ)
-    from router_core.adapters.redis_affinity import RedisAffinityFeed
-    from router_core.adapters.redis_client import open_client
-    from router_core.adapters.redis_link import RedisLink
-    from router_core.adapters.redis_rate_limit import RedisRateLimiter
-    from router_core.adapters.redis_response_store import RedisResponseStore
-    from router_core.adapters.redis_state import RedisStateStore
+    from router_core.adapters.redis.affinity import RedisAffinityFeed
+    from router_core.adapters.redis.client import open_client
+    from router_core.adapters.redis.link import RedisLink
+    from router_core.adapters.redis.rate_limit import RedisRateLimiter
+    from router_core.adapters.redis.response_store import RedisResponseStore
+    from router_core.adapters.redis.state import RedisStateStore
 
     client = open_client(place)
     link = RedisLink(

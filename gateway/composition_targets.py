@@ -20,7 +20,7 @@ from router_core.ports import Embedder, HealthProbe, Model
 if TYPE_CHECKING:
     from edge_runtime.device_model import OnnxDeviceModel
     from edge_runtime.engines.owner import OwnerThread
-    from router_core.adapters.sigv4 import Credentials
+    from router_core.adapters.models.sigv4 import Credentials
 
 Close = Callable[[], Awaitable[None]]
 
@@ -60,8 +60,8 @@ def _watch(target: PlannedTarget, built: Adapters) -> None:
     """What CloudWatch tells of the target, in the place of any other look at it."""
     if find_spec("boto3") is None:
         raise ConfigurationError(f"target {target.spec.name}: cloudwatch needs the aws extra")
-    from router_core.adapters.aws_client import aws_client
-    from router_core.adapters.cloudwatch_metrics import WATCHES, CloudWatchProbe
+    from router_core.adapters.aws.client import aws_client
+    from router_core.adapters.aws.cloudwatch_metrics import WATCHES, CloudWatchProbe
 
     try:
         client = aws_client("cloudwatch", region=target.spec.region)
@@ -119,9 +119,9 @@ async def _close_owner(owner: OwnerThread) -> None:
 
 
 def _openai(target: PlannedTarget, made: Plan, built: Adapters) -> None:
-    from router_core.adapters.http_pool import HttpPool
-    from router_core.adapters.openai_http import OpenAIModel
-    from router_core.adapters.vllm_probe import VllmProbe
+    from router_core.adapters.models.http_pool import HttpPool
+    from router_core.adapters.models.openai_http import OpenAIModel
+    from router_core.adapters.models.vllm_probe import VllmProbe
 
     key = target.secret.reveal() if target.secret is not None else None
     url = target.settings.base_url or ""
@@ -139,8 +139,8 @@ def _connections(target: PlannedTarget) -> int:
 
 
 def _bedrock(target: PlannedTarget, made: Plan, built: Adapters) -> None:
-    from router_core.adapters.bedrock import BedrockEmbedder, BedrockModel, bedrock_url
-    from router_core.adapters.http_pool import HttpPool
+    from router_core.adapters.models.bedrock import BedrockEmbedder, BedrockModel, bedrock_url
+    from router_core.adapters.models.http_pool import HttpPool
 
     region, model = target.spec.region or "", target.spec.model
     url = target.settings.endpoint_url or bedrock_url(region)
@@ -158,8 +158,8 @@ def _bedrock(target: PlannedTarget, made: Plan, built: Adapters) -> None:
 
 
 def _sagemaker(target: PlannedTarget, made: Plan, built: Adapters) -> None:
-    from router_core.adapters.http_pool import HttpPool
-    from router_core.adapters.sagemaker import SageMakerModel, sagemaker_url
+    from router_core.adapters.models.http_pool import HttpPool
+    from router_core.adapters.models.sagemaker import SageMakerModel, sagemaker_url
 
     region = target.spec.region or ""
     pool = HttpPool(
@@ -183,7 +183,7 @@ def _shared_credentials(made: Plan, built: Adapters) -> Credentials:
 
 def _credentials(made: Plan, environ: Mapping[str, str]) -> Credentials:
     """The stand-in's keys in the sandbox, else those of the environment, else wherever botocore finds some."""
-    from router_core.adapters.sigv4 import AwsKeys, static_credentials
+    from router_core.adapters.models.sigv4 import AwsKeys, static_credentials
 
     if made.access.secret_access_key is not None:
         secret = made.access.secret_access_key.reveal()
@@ -198,6 +198,6 @@ def _credentials(made: Plan, environ: Mapping[str, str]) -> Credentials:
         raise ConfigurationError(
             "a Bedrock target needs AWS keys in the environment, or the aws extra to find them"
         )
-    from router_core.adapters.bedrock_credentials import SessionCredentials
+    from router_core.adapters.models.bedrock_credentials import SessionCredentials
 
     return SessionCredentials()

@@ -29,7 +29,7 @@ def build_tracing(settings: TracingSettings, version: str) -> Tracing | None:
 
 def trace_targets(adapters: Adapters, specs: tuple[TargetSpec, ...]) -> None:
     """A span around every call of a tier."""
-    from router_core.adapters.traced_model import TracedEmbedder, TracedModel
+    from router_core.adapters.models.traced_model import TracedEmbedder, TracedModel
 
     for spec in specs:
         if (model := adapters.models.get(spec.name)) is not None:

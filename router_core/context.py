@@ -22,7 +22,8 @@ class RequestContext:
     """Features of one request. `output_tokens` is the expected length, `max_output_tokens` the cap that bounds the
     cost, `fit_tokens` what must fit a target's context window. Unknown numbers are None; `privacy` is a rank (0 public .. 3 restricted);
     `modalities` a bit set (text 1, image 2, audio 4); `residency` every region group that must hold;
-    `position` a unit vector (x, y, z) on the globe, rounded to 1e-6."""
+    `position` a unit vector (x, y, z) on the globe, rounded to 1e-6; `consulted` the services outside that were shown
+    the request before the decision (`personal_data`, `documents`)."""
 
     request_id: str
     tenant: str
@@ -45,6 +46,7 @@ class RequestContext:
     residency: tuple[str, ...] = ()
     pii: tuple[str, ...] = ()
     guard: float = 0.0
+    consulted: tuple[str, ...] = ()
     optimize: str = "balanced"
     tiers: tuple[str, ...] = ("device", "mec", "cloud")
     pinned: str | None = None

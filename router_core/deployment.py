@@ -63,6 +63,7 @@ def rollout_parameter(env: str) -> str:
 STABLE: Final = "stable"
 CANARY: Final = "canary"
 
+
 def usage_key(env: str) -> str:
     """Identifier of the usage plan's key, which the authorizer answers with (`usageIdentifierKey`). No secret: callers
     cannot send it, the API takes it from the authorizer alone. API Gateway asks for twenty characters at least."""

@@ -89,6 +89,20 @@ class ResponseStore(Protocol):
     async def evict(self, key: str) -> None: ...
 
 
+class PersonalDataScan(Protocol):
+    """Asks a service which kinds of personal data (`router_core.signals.sensitivity`) a text holds; it is shown all of it.
+    Raises `StoreError`, also for a text or a language that it does not take."""
+
+    async def kinds(self, text: str, language: str) -> tuple[str, ...]: ...
+
+
+class DocumentReader(Protocol):
+    """Asks a service for the text of images of documents, each given in base64: all of them or none, in order. Raises
+    `StoreError`."""
+
+    async def texts(self, images: tuple[str, ...]) -> tuple[str, ...]: ...
+
+
 class AffinityFeed(Protocol):
     """Tells other workers where a session or a prompt prefix was served, and hears from them, in the background:
     neither call waits or raises."""

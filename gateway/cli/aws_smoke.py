@@ -15,7 +15,7 @@ from typing import Any, Final
 from gateway.cli.client import client_from
 from gateway.cli.output import print_json, print_table
 from router_core import deployment
-from router_core.adapters.aws_client import aws_client
+from router_core.adapters.aws.client import aws_client
 from router_core.errors import TierwiseError
 from router_core.policy.parse import parse
 from router_core.stages import NAMES

@@ -17,7 +17,7 @@ from router_core.adapters.data_files import load_data
 from router_core.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from router_core.adapters.s3_models import S3Models
+    from router_core.adapters.aws.s3_models import S3Models
 
 
 def run(options: argparse.Namespace) -> int:
@@ -120,7 +120,7 @@ def _bucket(settings: Settings) -> S3Models:
         raise ConfigurationError("settings: stores.models names no bucket")
     if find_spec("boto3") is None:
         raise ConfigurationError("settings: stores.models needs its package: pip install 'tierwise[aws]'")
-    from router_core.adapters.aws_client import aws_client
-    from router_core.adapters.s3_models import S3Models
+    from router_core.adapters.aws.client import aws_client
+    from router_core.adapters.aws.s3_models import S3Models
 
     return S3Models(aws_client("s3", read_s=20.0), settings.stores.models)

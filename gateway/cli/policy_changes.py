@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from router_core.adapters.ssm_policy_store import KEPT, SsmPolicyStore, Stored
+from router_core.adapters.aws.ssm_policy_store import KEPT, SsmPolicyStore, Stored
 from router_core.deployment import CANARY, STABLE
 from router_core.errors import ConfigurationError, NotFoundError, StaleStateError
 from router_core.policy.document import Policy

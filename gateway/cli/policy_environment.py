@@ -19,9 +19,9 @@ from gateway.cli.output import note, print_json, print_table
 from gateway.cli.policy import print_diff
 from gateway.cli.policy_changes import Author, PolicyChanges, Standing, named, standing
 from gateway.composition_policy import policy_store
-from router_core.adapters.aws_client import aws_client, error_code
+from router_core.adapters.aws.client import aws_client, error_code
+from router_core.adapters.aws.ssm_policy_store import SsmPolicyStore, Stored
 from router_core.adapters.policy_file import MAX_FILE_BYTES, read_policy
-from router_core.adapters.ssm_policy_store import SsmPolicyStore, Stored
 from router_core.deployment import CANARY, STABLE, policy_parameter
 from router_core.errors import ConfigurationError, NotFoundError, StoreError, TierwiseError
 from router_core.policy.document import Policy

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from router_core.adapters.event_reader import Records, find
+from router_core.adapters.events.reader import Records, find
 from router_core.context import RequestContext
 from router_core.decision import RoutingDecision
 from router_core.errors import ConfigurationError

@@ -158,9 +158,9 @@ def handle(event: Mapping[str, Any], context: Any) -> Mapping[str, Any]:
 @cache
 def _analytics() -> Analytics:
     """One per process. SDKs are imported here, so that other stages never pay for them."""
-    from router_core.adapters.aws_client import aws_client
-    from router_core.adapters.dynamodb_figures import DynamoFigures
-    from router_core.adapters.eventbridge import EventBridgeAlerts
+    from router_core.adapters.aws.client import aws_client
+    from router_core.adapters.aws.eventbridge import EventBridgeAlerts
+    from router_core.adapters.dynamodb.figures import DynamoFigures
     from router_core.adapters.system_clock import SystemClock
 
     env, clock = os.environ[ENV], SystemClock()
@@ -176,7 +176,7 @@ def _analytics() -> Analytics:
 
 def _reporter(env: str, clock: Clock) -> Report:
     """Metrics as lines on standard output, which Lambda hands to CloudWatch: one document per minute and dimensions."""
-    from router_core.adapters.cloudwatch_emf import EmfFigures, to_line, write_to
+    from router_core.adapters.aws.cloudwatch_emf import EmfFigures, to_line, write_to
 
     write = write_to(None)
 

@@ -19,8 +19,8 @@ from router_core.ports import BlobStore, EventSink, StateStore
 from router_core.record import dataclass
 
 if TYPE_CHECKING:
-    from router_core.adapters.dynamodb_lookup import DynamoLookup
-    from router_core.adapters.s3_archive import S3Archive
+    from router_core.adapters.aws.s3_archive import S3Archive
+    from router_core.adapters.dynamodb.lookup import DynamoLookup
 
 FLUSH_S: Final = 5.0
 PAYLOADS: Final = "payloads/"
@@ -75,10 +75,10 @@ class _Aws:
         await asyncio.gather(*(asyncio.to_thread(flush, FLUSH_S) for flush in self._flushes))
 
     def _events(self) -> EventSink:
-        from router_core.adapters.aws_client import aws_client
-        from router_core.adapters.dynamodb_decisions import DynamoDecisions
-        from router_core.adapters.fan_out_event_sink import FanOutEventSink
-        from router_core.adapters.kinesis_event_sink import KinesisEventSink
+        from router_core.adapters.aws.client import aws_client
+        from router_core.adapters.aws.kinesis_event_sink import KinesisEventSink
+        from router_core.adapters.dynamodb.decisions import DynamoDecisions
+        from router_core.adapters.events.fan_out import FanOutEventSink
 
         sinks: list[DynamoDecisions | KinesisEventSink] = []
         if (stream := self._settings.events.kinesis) is not None:
@@ -90,15 +90,15 @@ class _Aws:
         return FanOutEventSink(*sinks)
 
     def _states(self) -> StateStore:
-        from router_core.adapters.aws_client import aws_client
-        from router_core.adapters.dynamodb_state import DynamoStateStore
+        from router_core.adapters.aws.client import aws_client
+        from router_core.adapters.dynamodb.state import DynamoStateStore
 
         table = _named(self._settings.stores.state, "stores.state")
         return DynamoStateStore(aws_client("dynamodb"), table)
 
     def _blobs(self) -> BlobStore:
-        from router_core.adapters.aws_client import aws_client
-        from router_core.adapters.s3_archive import S3Archive
+        from router_core.adapters.aws.client import aws_client
+        from router_core.adapters.aws.s3_archive import S3Archive
 
         bucket = _named(self._settings.stores.archive, "stores.archive")
         return ThreadedBlobs(S3Archive(aws_client("s3"), bucket, prefix=PAYLOADS))
@@ -106,16 +106,16 @@ class _Aws:
     def _decisions(self) -> EventLookup | None:
         if (table := self._settings.stores.decisions) is None:
             return None
-        from router_core.adapters.aws_client import aws_client
-        from router_core.adapters.dynamodb_lookup import DynamoLookup
+        from router_core.adapters.aws.client import aws_client
+        from router_core.adapters.dynamodb.lookup import DynamoLookup
 
         return DecisionsTable(DynamoLookup(aws_client("dynamodb"), table))
 
     def _start(self) -> Starter | None:
         if self._workflow is None:
             return None
-        from router_core.adapters.aws_client import aws_client
-        from router_core.adapters.step_functions import StepFunctions
+        from router_core.adapters.aws.client import aws_client
+        from router_core.adapters.aws.step_functions import StepFunctions
 
         return StepFunctions(aws_client("stepfunctions"), self._workflow)
 

@@ -94,8 +94,8 @@ _STEPS: Final[Mapping[str, Callable[..., None]]] = {
 
 def handle(event: Mapping[str, Any], context: Any) -> None:
     """Lambda's entry for the stage "rotation": `Step`, `SecretId` and `ClientRequestToken` in, nothing out."""
-    from router_core.adapters.aws_client import aws_client
-    from router_core.adapters.secret_rotation import RotatingSecret
+    from router_core.adapters.aws.client import aws_client
+    from router_core.adapters.aws.secret_rotation import RotatingSecret
 
     secret = RotatingSecret(aws_client("secretsmanager"), event["SecretId"])
     rotate(event["Step"], event["ClientRequestToken"], secret, secret.stages())

@@ -51,7 +51,7 @@ def find(path: str | None, environ: Mapping[str, str]) -> Path | None:
 def _parameters(prefix: str) -> dict[str, str]:
     if find_spec("boto3") is None:
         raise ConfigurationError(f"settings: {SETTINGS_SSM} needs the aws extra: pip install 'tierwise[aws]'")
-    from router_core.adapters.ssm_settings import SsmSettings
+    from router_core.adapters.aws.ssm_settings import SsmSettings
 
     try:
         return SsmSettings.connect().read(prefix)

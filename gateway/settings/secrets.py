@@ -99,7 +99,7 @@ def _from_aws(reference: SecretRef, key: str, vault: Vault | None) -> str:
         raise ConfigurationError(
             f"settings: {key}: aws-secret needs its package: pip install 'tierwise[aws]'"
         )
-    from router_core.adapters.aws_secrets import SecretsManager
+    from router_core.adapters.aws.secrets import SecretsManager
 
     # What is no ARN may be the secret itself, put behind the wrong word.
     named = str(reference) if reference.name.startswith("arn:") else MANAGED

@@ -70,7 +70,9 @@ class Redis(Construct):
             ),
         )
         acknowledge(
-            secret, "SMG4", "Its rotation is attached in the security stack, beside the other secrets'."
+            secret,
+            "SMG4",
+            "The cache and all hosts must change a token together, which is a deployment; two groups alone reach the port.",
         )
         return secret
 

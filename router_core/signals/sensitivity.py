@@ -2,7 +2,8 @@
 
 The level decides which tiers may see the text, so the scan reads all of it, always, and each kind with a
 check digit is reported only if the digit is right. Finding nothing proves nothing: names and free-text facts
-are not recognised here, and a caller's own `privacy.level` always stands.
+are not recognised here, and a caller's own `privacy.level` always stands. Names, postal addresses and what else only a
+service recognises have their kinds in the same table.
 """
 
 from __future__ import annotations
@@ -26,6 +27,13 @@ LEVEL_OF_KIND: Final[Mapping[str, str]] = {
     "email": "internal",
     "phone": "internal",
     "geo_coordinates": "internal",
+    "name": "internal",
+    "address": "internal",
+    "username": "internal",
+    "vehicle": "internal",
+    "driver_license": "confidential",
+    "bank_account": "confidential",
+    "national_id": "confidential",
     "date_of_birth": "confidential",
     "credit_card": "confidential",
     "iban": "confidential",
@@ -50,6 +58,11 @@ IDENTIFYING: Final = frozenset(
     {
         "email",
         "phone",
+        "name",
+        "address",
+        "driver_license",
+        "bank_account",
+        "national_id",
         "date_of_birth",
         "us_ssn",
         "de_tax_id",

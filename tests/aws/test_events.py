@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from router_core.adapters.dynamodb_figures import DynamoFigures
+from router_core.adapters.dynamodb.figures import DynamoFigures
 from router_core.deployment import NAMESPACE, STREAM, resource_name
 from router_core.events import event_id
 from router_core.inference import TIERS

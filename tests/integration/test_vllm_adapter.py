@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from router_core.adapters.http_pool import HttpPool
-from router_core.adapters.openai_http import OpenAIModel
-from router_core.adapters.vllm_probe import VllmProbe
+from router_core.adapters.models.http_pool import HttpPool
+from router_core.adapters.models.openai_http import OpenAIModel
+from router_core.adapters.models.vllm_probe import VllmProbe
 from router_core.errors import RefusedError, UnavailableError
 from router_core.execution import Chunk
 from router_core.inference import Params

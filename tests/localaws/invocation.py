@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from moto.awslambda.exceptions import LambdaClientError
-from moto.awslambda.models import LambdaFunction, lambda_backends
+from moto.awslambda.models import LambdaFunction
 
 from tests.localaws import address
 from tests.localaws.function_logs import write_log
@@ -29,10 +29,12 @@ _TOO_LARGE: Final = json.dumps(
     }
 )
 POOL: Final = FunctionPool()
+REFUSALS: Final[dict[str, int]] = {}
+"""Calls of a function that are still to be refused for want of capacity: set by a test."""
 
 
 class ThrottledError(LambdaClientError):
-    """The function may run nowhere: what a reserved concurrency of zero means."""
+    """Lambda has no room for the call; none of the function's code runs."""
 
     code = 429
 
@@ -74,9 +76,8 @@ def invoke(
     function: LambdaFunction, body: Any, request_headers: Mapping[str, str], response_headers: dict[str, Any]
 ) -> bytes:
     """What moto's Lambda service calls for every invocation. The response headers are moto's to send."""
-    # The limit is the function's, not the version's that an alias leads to.
-    newest = lambda_backends[function.account_id][function.region].get_function(function.function_name)
-    if newest.reserved_concurrency == 0:
+    if REFUSALS.get(function.function_name, 0) > 0:
+        REFUSALS[function.function_name] -= 1
         raise ThrottledError
     event = json.loads(body) if body else {}
     headers = {name.lower(): value for name, value in dict(request_headers).items()}

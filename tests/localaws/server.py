@@ -17,6 +17,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, Final
+from urllib.parse import parse_qs
 
 from tests.localaws import address
 
@@ -37,15 +38,24 @@ class LocalAws:
         path = environ.get("PATH_INFO", "")
         if path.startswith("/_gw/"):
             return self._gateway(environ, start)
-        if path == "/_localaws/recorded":
-            from tests.localaws.cfn_resource import RECORDED
-
+        if path.startswith("/_localaws/"):
             start("200 OK", [("content-type", "application/json")])
-            return [json.dumps(RECORDED).encode()]
+            return [json.dumps(_own(path, parse_qs(environ.get("QUERY_STRING", "")))).encode()]
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         lock = next((lock for prefix, lock in self._locks.items() if target.startswith(prefix)), None)
         with lock or contextlib.nullcontext():
             return list(self._moto(environ, start))
+
+
+def _own(path: str, query: dict[str, list[str]]) -> dict[str, int]:
+    """`recorded`: types that do nothing here. `refuse?function=NAME&calls=N`: no capacity for that many calls."""
+    from tests.localaws.cfn_resource import RECORDED
+    from tests.localaws.invocation import REFUSALS
+
+    if path.endswith("/refuse"):
+        REFUSALS[query["function"][0]] = int(query["calls"][0])
+        return REFUSALS
+    return RECORDED
 
 
 def build() -> LocalAws:

@@ -44,6 +44,10 @@ class Site:
         """Types of resources that nothing imitates, with how many there are."""
         return dict(ask("GET", f"{self.aws_url}/_localaws/recorded").json)
 
+    def refuse(self, function: str, calls: int) -> None:
+        """Lambda has no capacity for the next `calls` of a function, by its full name."""
+        ask("POST", f"{self.aws_url}/_localaws/refuse?function={function}&calls={calls}")
+
 
 @contextmanager
 def running_site(*, port: int = 0, pace: float = 0.0, say: cdk.Say) -> Iterator[Site]:

@@ -69,11 +69,11 @@ def grants(environment: Environment, key_arn: str) -> dict[str, tuple[Grant, ...
             *whole_path,
             _index(environment),
             _device_models(environment),
-            *_workflow(environment),
+            _workflow(environment),
         ),
         "authorizer": (*_configuration(environment), _key(key_arn), _secrets(environment)),
         "analytics": (_stream_reader(environment), _key(key_arn), *_analytics(environment)),
-        "rotation": (_key(key_arn), *_rotation(environment)),
+        "rotation": (_key(key_arn), _rotation(environment)),
     }
     return {name: (*every_stage, *rows) for name, rows in own.items()} | hosts | {"": every_stage}
 
@@ -197,18 +197,9 @@ def _records(environment: Environment) -> tuple[Grant, ...]:
     )
 
 
-def _workflow(environment: Environment) -> tuple[Grant, ...]:
-    name = resource_name(environment.name, "inference")
-    machine = arn(environment, "states", f"stateMachine:{name}")
-    runs = arn(environment, "states", f"execution:{name}:*")
-    return (
-        Grant(actions=("states:StartExecution", "states:StartSyncExecution"), resources=(machine,)),
-        Grant(
-            actions=("states:DescribeExecution",),
-            resources=(runs,),
-            reason="A run is named by the request that started it.",
-        ),
-    )
+def _workflow(environment: Environment) -> Grant:
+    machine = arn(environment, "states", f"stateMachine:{resource_name(environment.name, 'inference')}")
+    return Grant(actions=("states:StartExecution",), resources=(machine,))
 
 
 def _stream_reader(environment: Environment) -> Grant:
@@ -232,29 +223,14 @@ def _analytics(environment: Environment) -> tuple[Grant, ...]:
     )
 
 
-def _rotation(environment: Environment) -> tuple[Grant, ...]:
-    return (
-        Grant(
-            actions=(
-                "secretsmanager:DescribeSecret",
-                "secretsmanager:GetSecretValue",
-                "secretsmanager:PutSecretValue",
-                "secretsmanager:UpdateSecretVersionStage",
-            ),
-            resources=(arn(environment, "secretsmanager", f"secret:tierwise/{environment.name}/*"),),
-            reason="Secrets Manager adds six characters to a secret's name.",
+def _rotation(environment: Environment) -> Grant:
+    return Grant(
+        actions=(
+            "secretsmanager:DescribeSecret",
+            "secretsmanager:GetSecretValue",
+            "secretsmanager:PutSecretValue",
+            "secretsmanager:UpdateSecretVersionStage",
         ),
-        Grant(
-            actions=("secretsmanager:GetRandomPassword",),
-            resources=("*",),
-            reason="The action has no resource that a policy could name.",
-        ),
-        Grant(
-            actions=("elasticache:DescribeReplicationGroups", "elasticache:ModifyReplicationGroup"),
-            resources=(
-                arn(
-                    environment, "elasticache", f"replicationgroup:{resource_name(environment.name, 'cache')}"
-                ),
-            ),
-        ),
+        resources=(arn(environment, "secretsmanager", f"secret:tierwise/{environment.name}/keys/*"),),
+        reason="Secrets Manager adds six characters to a secret's name; a key joins by a setting.",
     )

@@ -12,8 +12,10 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from router_core.adapters import aws_secrets, dynamodb_faults, s3_archive, step_functions
-from router_core.adapters.aws_client import COMMON_FAULTS, CONNECT_S, Faults, aws_client, store_errors
+from router_core.adapters.aws import s3_archive, step_functions
+from router_core.adapters.aws import secrets as aws_secrets
+from router_core.adapters.aws.client import COMMON_FAULTS, CONNECT_S, Faults, aws_client, store_errors
+from router_core.adapters.dynamodb import faults as dynamodb_faults
 from router_core.errors import StaleStateError, StoreError
 
 CANARY = "canary-5f1d0c"

@@ -16,7 +16,7 @@ from gateway.http.auth import KeyRing
 from gateway.http.refusals import UnauthorizedError
 from gateway.settings.schema import KeySettings
 from gateway.settings.secrets import parse_reference, resolve
-from router_core.adapters.aws_secrets import SecretsManager
+from router_core.adapters.aws.secrets import SecretsManager
 from router_core.errors import ConfigurationError, StoreError
 from tests.localmoto import REGION, Clients, environment, unique
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from router_core.adapters.cloudwatch_emf import (
+from router_core.adapters.aws.cloudwatch_emf import (
     KEPT,
     MAX_SETS,
     VALUES,

@@ -14,8 +14,15 @@ import pytest
 from gateway.composition_plan import plan
 from gateway.composition_targets import build_adapters
 from gateway.settings.loading import load
-from router_core.adapters.aws_client import AwsThreads
-from router_core.adapters.cloudwatch_metrics import BEDROCK, ECS, FAULTS, SAGEMAKER, CloudWatchProbe, Watch
+from router_core.adapters.aws.client import AwsThreads
+from router_core.adapters.aws.cloudwatch_metrics import (
+    BEDROCK,
+    ECS,
+    FAULTS,
+    SAGEMAKER,
+    CloudWatchProbe,
+    Watch,
+)
 from router_core.errors import ConfigurationError, StoreError
 from tests.localmoto import Clients, client, environment, unique
 

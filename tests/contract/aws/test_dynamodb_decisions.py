@@ -14,10 +14,10 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router_core.adapters.dynamodb_decisions import BATCH, DynamoDecisions
-from router_core.adapters.dynamodb_lookup import DynamoLookup
-from router_core.adapters.dynamodb_records import MAX_BODY_BYTES, item_of, record_of, sort_key
-from router_core.adapters.s3_archive import S3Archive
+from router_core.adapters.aws.s3_archive import S3Archive
+from router_core.adapters.dynamodb.decisions import BATCH, DynamoDecisions
+from router_core.adapters.dynamodb.lookup import DynamoLookup
+from router_core.adapters.dynamodb.records import MAX_BODY_BYTES, item_of, record_of, sort_key
 from router_core.errors import StoreError
 from tests.contract.stores.kinds import SetClock
 from tests.localmoto import Clients, bucket, client, decisions_table

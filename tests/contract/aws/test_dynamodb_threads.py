@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from router_core.adapters.aws_client import AwsThreads
-from router_core.adapters.dynamodb_ledger import DynamoLedger
-from router_core.adapters.dynamodb_state import DynamoStateStore
+from router_core.adapters.aws.client import AwsThreads
+from router_core.adapters.dynamodb.ledger import DynamoLedger
+from router_core.adapters.dynamodb.state import DynamoStateStore
 from router_core.errors import StoreError
 from tests.localmoto import Clients, state_table
 

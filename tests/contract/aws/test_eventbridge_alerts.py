@@ -9,7 +9,7 @@ import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 
-from router_core.adapters.eventbridge import ENTRIES, FAULTS, EventBridgeAlerts
+from router_core.adapters.aws.eventbridge import ENTRIES, FAULTS, EventBridgeAlerts
 from router_core.errors import StoreError
 from router_core.learning.event_alerts import Alert
 from tests.localmoto import Clients, client, unique

@@ -16,9 +16,9 @@ import pytest
 
 from gateway.composition_records import MAX_TENANTS, TENANTS_AT_ONCE, TableLookup
 from gateway.http.ports import DecisionQuery
-from router_core.adapters.dynamodb_decisions import DynamoDecisions
-from router_core.adapters.dynamodb_lookup import DynamoLookup
-from router_core.adapters.fan_out_event_sink import FanOutEventSink
+from router_core.adapters.dynamodb.decisions import DynamoDecisions
+from router_core.adapters.dynamodb.lookup import DynamoLookup
+from router_core.adapters.events.fan_out import FanOutEventSink
 from router_core.errors import RequestError
 from tests.localmoto import Clients, client, decisions_table, environment, state_table, unique
 from tests.running import RunningGateway, running_gateway

@@ -16,10 +16,10 @@ import pytest
 
 from gateway.hosts import analytics
 from gateway.hosts.analytics import Analytics
-from router_core.adapters.dynamodb_figures import FAULTS, OPERATIONS, DynamoFigures
-from router_core.adapters.dynamodb_state import DynamoStateStore
-from router_core.adapters.eventbridge import EventBridgeAlerts
-from router_core.adapters.kinesis_event_sink import KinesisEventSink
+from router_core.adapters.aws.eventbridge import EventBridgeAlerts
+from router_core.adapters.aws.kinesis_event_sink import KinesisEventSink
+from router_core.adapters.dynamodb.figures import FAULTS, OPERATIONS, DynamoFigures
+from router_core.adapters.dynamodb.state import DynamoStateStore
 from router_core.deployment import EVENT_BUS, resource_name
 from router_core.errors import StaleStateError, StoreError
 from router_core.learning.event_figures import Measured, fold, measure, tier_subject

@@ -12,7 +12,7 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
-from router_core.adapters.kinesis_event_sink import (
+from router_core.adapters.aws.kinesis_event_sink import (
     BATCH_RECORDS,
     GIVEN_UP,
     RECORD_BYTES,

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from router_core.adapters.event_reader import read
+from router_core.adapters.events.reader import read
 from router_core.events import event_id
 from tests.localmoto import Clients, environment, unique
 from tests.running import RunningGateway, running_gateway

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from router_core.adapters.kinesis_event_sink import BATCH_RECORDS, KinesisEventSink
+from router_core.adapters.aws.kinesis_event_sink import BATCH_RECORDS, KinesisEventSink
 from router_core.events import event_id
 from tests.localmoto import Clients, unique
 

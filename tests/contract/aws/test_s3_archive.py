@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from router_core.adapters.s3_archive import S3Archive
+from router_core.adapters.aws.s3_archive import S3Archive
 from router_core.errors import StoreError
 from tests.localmoto import Clients, bucket
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ResponseStreamingError
 
-from router_core.adapters.s3_models import RANGE_BYTES, S3Models
+from router_core.adapters.aws.s3_models import RANGE_BYTES, S3Models
 from router_core.errors import StaleStateError, StoreError
 from tests.localmoto import Clients, bucket, environment
 

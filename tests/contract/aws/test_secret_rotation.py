@@ -17,7 +17,7 @@ from gateway.http.auth import KeyRing
 from gateway.http.refusals import UnauthorizedError
 from gateway.settings.schema import KeySettings
 from gateway.settings.secrets import parse_reference, resolve
-from router_core.adapters.secret_rotation import (
+from router_core.adapters.aws.secret_rotation import (
     CURRENT,
     FAULTS,
     OPERATIONS,

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from gateway.cli.policy_changes import Author, PolicyChanges, standing
-from router_core.adapters.ssm_policy import SsmPolicySource
-from router_core.adapters.ssm_policy_store import ABSENT, FAULTS, SsmPolicyStore
-from router_core.adapters.ssm_settings import SsmSettings
+from router_core.adapters.aws.ssm_policy import SsmPolicySource
+from router_core.adapters.aws.ssm_policy_store import ABSENT, FAULTS, SsmPolicyStore
+from router_core.adapters.aws.ssm_settings import SsmSettings
 from router_core.errors import ConfigurationError, StoreError
 from router_core.policy.parse import parse
 from router_core.policy.rollout import Change, parse_shift

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from router_core.adapters.xray_tracing import RUNTIME_HEADER, XRayTracing
+from router_core.adapters.aws.xray_tracing import RUNTIME_HEADER, XRayTracing
 from tests.localmoto import Clients
 
 _HEADER = b'{"format":"json","version":1}'

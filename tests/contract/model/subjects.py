@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
-from router_core.adapters.bedrock import BedrockModel
-from router_core.adapters.http_pool import HttpPool
-from router_core.adapters.openai_http import OpenAIModel
-from router_core.adapters.sagemaker import SageMakerModel
-from router_core.adapters.sigv4 import AwsKeys, static_credentials
+from router_core.adapters.models.bedrock import BedrockModel
+from router_core.adapters.models.http_pool import HttpPool
+from router_core.adapters.models.openai_http import OpenAIModel
+from router_core.adapters.models.sagemaker import SageMakerModel
+from router_core.adapters.models.sigv4 import AwsKeys, static_credentials
 from router_core.inference import Params
 from router_core.ports import Model, ModelCall
 from tests.upstream.server import FaultServer

@@ -11,11 +11,11 @@ import orjson
 import pytest
 
 from gateway.sandbox.processes import StandIns, start_standins
-from router_core.adapters.bedrock import BedrockEmbedder, BedrockModel, bedrock_url
-from router_core.adapters.http_pool import HttpPool
-from router_core.adapters.openai_http import OpenAIModel
-from router_core.adapters.sigv4 import AwsKeys, static_credentials
-from router_core.adapters.vllm_probe import VllmProbe
+from router_core.adapters.models.bedrock import BedrockEmbedder, BedrockModel, bedrock_url
+from router_core.adapters.models.http_pool import HttpPool
+from router_core.adapters.models.openai_http import OpenAIModel
+from router_core.adapters.models.sigv4 import AwsKeys, static_credentials
+from router_core.adapters.models.vllm_probe import VllmProbe
 from router_core.errors import ConfigurationError, RefusedError, TargetError, ThrottledError
 from router_core.inference import Params
 from router_core.ports import EmbedCall, Embedder, Model, ModelCall

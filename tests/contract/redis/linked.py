@@ -9,8 +9,8 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from router_core.adapters.redis_client import RedisPlace, open_client
-from router_core.adapters.redis_link import RedisLink
+from router_core.adapters.redis.client import RedisPlace, open_client
+from router_core.adapters.redis.link import RedisLink
 from router_core.adapters.system_clock import SystemClock
 from tests.contract.redis.servers import PATIENCE_S, Server
 

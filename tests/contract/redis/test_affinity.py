@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from agents.cache import CacheAgent
-from router_core.adapters.memory import MemoryResponseStore
-from router_core.adapters.redis_affinity import MOST_PENDING, RedisAffinityFeed, read_batch
-from router_core.adapters.redis_client import RedisPlace, open_client
-from router_core.adapters.redis_link import RedisLink
+from router_core.adapters.memory.response_store import MemoryResponseStore
+from router_core.adapters.redis.affinity import MOST_PENDING, RedisAffinityFeed, read_batch
+from router_core.adapters.redis.client import RedisPlace, open_client
+from router_core.adapters.redis.link import RedisLink
 from router_core.adapters.system_clock import SystemClock
 from router_core.inference import Caller, InferenceRequest
 from tests.contract.redis.linked import PATIENT_S, comes_true

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from gateway.composition_stores import SharedLimits
-from router_core.adapters.memory_rate_limit import MemoryRateLimiter
-from router_core.adapters.redis_link import RedisLink
-from router_core.adapters.redis_rate_limit import RedisRateLimiter
-from router_core.adapters.redis_response_store import RedisResponseStore
+from router_core.adapters.memory.rate_limit import MemoryRateLimiter
+from router_core.adapters.redis.link import RedisLink
+from router_core.adapters.redis.rate_limit import RedisRateLimiter
+from router_core.adapters.redis.response_store import RedisResponseStore
 from router_core.adapters.system_clock import SystemClock
 from router_core.errors import RateLimitedError, StoreError
 from router_core.ports import RateLimiter, ResponseStore

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from router_core.adapters.memory_rate_limit import MemoryRateLimiter
-from router_core.adapters.redis_rate_limit import RedisRateLimiter
+from router_core.adapters.memory.rate_limit import MemoryRateLimiter
+from router_core.adapters.redis.rate_limit import RedisRateLimiter
 from router_core.errors import RateLimitedError
 from router_core.ports import RateLimiter
 from router_core.reliability.key_limits import KeyLimits

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from router_core.adapters.redis_client import RedisPlace, open_client
-from router_core.adapters.redis_link import RedisLink
-from router_core.adapters.redis_rate_limit import RedisRateLimiter
-from router_core.adapters.redis_response_store import RedisResponseStore
+from router_core.adapters.redis.client import RedisPlace, open_client
+from router_core.adapters.redis.link import RedisLink
+from router_core.adapters.redis.rate_limit import RedisRateLimiter
+from router_core.adapters.redis.response_store import RedisResponseStore
 from router_core.adapters.system_clock import SystemClock
 from router_core.errors import StoreError
 from router_core.reliability.key_limits import KeyLimits

@@ -14,20 +14,20 @@ from typing import Any
 
 import pytest
 
-from router_core.adapters.dynamodb_ledger import DynamoLedger
-from router_core.adapters.dynamodb_state import DynamoStateStore
-from router_core.adapters.event_log import EventLog
-from router_core.adapters.event_reader import read
-from router_core.adapters.fan_out_event_sink import FanOutEventSink
-from router_core.adapters.kinesis_event_sink import KinesisEventSink
-from router_core.adapters.memory import MemoryResponseStore
-from router_core.adapters.memory_ledger import MemoryLedger
-from router_core.adapters.memory_rate_limit import MemoryRateLimiter
-from router_core.adapters.memory_state import MemoryStateStore
-from router_core.adapters.redis_ledger import RedisLedger
-from router_core.adapters.redis_rate_limit import RedisRateLimiter
-from router_core.adapters.redis_response_store import RedisResponseStore
-from router_core.adapters.redis_state import RedisStateStore
+from router_core.adapters.aws.kinesis_event_sink import KinesisEventSink
+from router_core.adapters.dynamodb.ledger import DynamoLedger
+from router_core.adapters.dynamodb.state import DynamoStateStore
+from router_core.adapters.events.fan_out import FanOutEventSink
+from router_core.adapters.events.log import EventLog
+from router_core.adapters.events.reader import read
+from router_core.adapters.memory.ledger import MemoryLedger
+from router_core.adapters.memory.rate_limit import MemoryRateLimiter
+from router_core.adapters.memory.response_store import MemoryResponseStore
+from router_core.adapters.memory.state import MemoryStateStore
+from router_core.adapters.redis.ledger import RedisLedger
+from router_core.adapters.redis.rate_limit import RedisRateLimiter
+from router_core.adapters.redis.response_store import RedisResponseStore
+from router_core.adapters.redis.state import RedisStateStore
 from router_core.ports import EventSink, Ledger, RateLimiter, ResponseStore, StateStore
 from router_core.reliability.key_limits import KeyLimits
 from tests.contract.aws.kinesis_faults import FaultyKinesis

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from router_core.adapters.memory import ENTRY_OVERHEAD_BYTES, MemoryResponseStore
+from router_core.adapters.memory.response_store import ENTRY_OVERHEAD_BYTES, MemoryResponseStore
 from router_core.ports import ResponseStore
 from tests.contract.stores.kinds import RESPONSE_STORES, Pass, SetClock
 

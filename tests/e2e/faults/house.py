@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
-from router_core.adapters.event_reader import Damage, read
+from router_core.adapters.events.reader import Damage, read
 from tests.e2e.faults.asking import Told, ask, body_of
 from tests.e2e.faults.cases import CASES, LENGTH, REFUSED, ROWS, Case, Row, Wire
 from tests.e2e.faults.settings_file import CREDENTIALS, write_settings

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx2
 
-from router_core.adapters.event_reader import Damage, read
+from router_core.adapters.events.reader import Damage, read
 from tests.e2e.faults.settings_file import CREDENTIALS, write_settings
 from tests.running import RunningGateway, running_gateway
 from tests.upstream.server import FaultServer

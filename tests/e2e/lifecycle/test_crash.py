@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from gateway.cli.replay import replay
-from router_core.adapters.event_reader import Damage, read
+from router_core.adapters.events.reader import Damage, read
 from tests.e2e.lifecycle.house import ACME, OTHER, House, near_only, open_house, until
 from tests.upstream.server import Fault, FaultServer
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from router_core.adapters.event_reader import read
+from router_core.adapters.events.reader import read
 from tests.contract.redis.servers import Server, running_redis
 from tests.e2e.lifecycle.house import ACME, KEYS, OTHER, House, near_only, open_house, until
 from tests.upstream.server import FaultServer

@@ -20,7 +20,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from router_core.adapters.event_reader import find
+from router_core.adapters.events.reader import find
 from router_core.deployment import policy_parameter, settings_prefix
 from router_core.routing.replay import replay, same
 from tests.localmoto import client, environment, running_moto

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from router_core.adapters.event_reader import Damage, read
+from router_core.adapters.events.reader import Damage, read
 from tests.e2e.privacy.corpus import Asked, requests
 from tests.e2e.privacy.house import NODES, Answered, House, ask_all, open_house, until
 from tests.e2e.privacy.repeated import Repeated, ask_twice

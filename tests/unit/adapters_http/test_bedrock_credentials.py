@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from router_core.adapters import bedrock_credentials
-from router_core.adapters.bedrock_credentials import SessionCredentials
-from router_core.adapters.sigv4 import AwsKeys
+from router_core.adapters.models import bedrock_credentials
+from router_core.adapters.models.bedrock_credentials import SessionCredentials
+from router_core.adapters.models.sigv4 import AwsKeys
 from router_core.errors import RefusedError, UnavailableError
 
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from router_core.adapters.http_pool import HttpPool, Reply
+from router_core.adapters.models.http_pool import HttpPool, Reply
 from router_core.adapters.wire.http_connection import HIGH_WATER_BYTES
 from router_core.adapters.wire.http_wire import MAX_HEAD_BYTES, encode_headers, parse_origin
 from router_core.errors import ConfigurationError, RefusedError, TimeoutTargetError, UnavailableError

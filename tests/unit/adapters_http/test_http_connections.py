@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from router_core.adapters.http_pool import HttpPool, Reply
+from router_core.adapters.models.http_pool import HttpPool, Reply
 from router_core.adapters.wire.http_connection import Connection
 from router_core.errors import TimeoutTargetError, UnavailableError
 from tests.unit.adapters_http.raw_server import OK, Peer, answering, forever, ok, serving

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from router_core.adapters.http_pool import HttpPool
+from router_core.adapters.models.http_pool import HttpPool
 from router_core.errors import TimeoutTargetError, UnavailableError
 from tests.unit.adapters_http.raw_server import Peer, chunked, forever, serving
 from tests.unit.adapters_http.tls import client_context, server_context

@@ -8,7 +8,7 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel, StructureShape
 
 from gateway.sandbox.eventstream import exception, frame
-from router_core.adapters.sagemaker import FramedChat, sagemaker_url
+from router_core.adapters.models.sagemaker import FramedChat, sagemaker_url
 from router_core.adapters.wire.aws_errors import ERRORS, answer_error
 from router_core.errors import (
     ConfigurationError,

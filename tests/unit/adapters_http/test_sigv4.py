@@ -12,7 +12,7 @@ from botocore.credentials import Credentials as BotoCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router_core.adapters.sigv4 import AwsKeys, Signer
+from router_core.adapters.models.sigv4 import AwsKeys, Signer
 from router_core.errors import RefusedError
 
 HOST = "bedrock-runtime.eu-central-1.amazonaws.com"

@@ -7,8 +7,8 @@ from dataclasses import asdict, replace
 import orjson
 import pytest
 
-from router_core.adapters.http_pool import HttpPool
-from router_core.adapters.vllm_probe import MODELS_EVERY, VllmProbe, read_metrics
+from router_core.adapters.models.http_pool import HttpPool
+from router_core.adapters.models.vllm_probe import MODELS_EVERY, VllmProbe, read_metrics
 from router_core.ports import Reading
 from tests.unit.adapters_http.raw_server import Peer, RawServer, ok, serving
 from tests.upstream.server import FaultServer, refusing_url

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agents.others import Others
-from router_core.adapters.memory_state import MemoryStateStore
+from router_core.adapters.memory.state import MemoryStateStore
 from router_core.errors import StoreError
 from router_core.learning.estimates import Estimates
 from router_core.learning.shared_estimates import SharedEstimates, estimates_key, to_value

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router_core.adapters.memory_state import MemoryStateStore
+from router_core.adapters.memory.state import MemoryStateStore
 from router_core.adapters.system_clock import SystemClock
 from router_core.learning.estimates import QUALITY_BOUND, Estimates
 from router_core.learning.shared_estimates import (

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from router_core.adapters.event_log import EventLog
+from router_core.adapters.events.log import EventLog
 from tests.unit.events.records import outcome
 
 

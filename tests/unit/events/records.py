@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from router_core.adapters.event_file import EventFiles
-from router_core.adapters.event_writer import EventWriter
+from router_core.adapters.events.file import EventFiles
+from router_core.adapters.events.writer import EventWriter
 
 ROOMY = 1 << 30
 

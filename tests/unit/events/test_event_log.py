@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import pytest
 
-from router_core.adapters.event_log import RESERVED, EventLog
-from router_core.adapters.event_reader import read
+from router_core.adapters.events.log import RESERVED, EventLog
+from router_core.adapters.events.reader import read
 from tests.unit.events.records import outcome, reference
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from router_core.adapters.fan_out_event_sink import FanOutEventSink
+from router_core.adapters.events.fan_out import FanOutEventSink
 from tests.fakes import FakeEvents
 
 

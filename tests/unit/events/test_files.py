@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from router_core.adapters.event_file import EventFiles, log_files
-from router_core.adapters.event_reader import Damage, find, read, read_file
+from router_core.adapters.events.file import EventFiles, log_files
+from router_core.adapters.events.reader import Damage, find, read, read_file
 from router_core.errors import ConfigurationError
 from tests.unit.events.records import decision, outcome, reference, writer
 

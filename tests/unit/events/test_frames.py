@@ -12,8 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from router_core.adapters.event_frame import MAX_FRAME_BYTES, decode, encode
-from router_core.adapters.event_reader import Damage, read
+from router_core.adapters.events.frame import MAX_FRAME_BYTES, decode, encode
+from router_core.adapters.events.reader import Damage, read
 from tests.unit.events.records import outcome, writer
 
 texts = st.text(max_size=40)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from router_core.adapters.event_reader import Damage, read
+from router_core.adapters.events.reader import Damage, read
 from tests.unit.events.records import outcome, writer
 
 ROOT = Path(__file__).resolve().parents[3]

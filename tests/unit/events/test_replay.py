@@ -11,8 +11,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from router_core.adapters.event_frame import decode, encode
-from router_core.adapters.event_reader import find
+from router_core.adapters.events.frame import decode, encode
+from router_core.adapters.events.reader import find
 from router_core.context import RequestContext
 from router_core.decision import RoutingDecision
 from router_core.errors import NoTargetError, StoreError

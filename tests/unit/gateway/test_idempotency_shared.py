@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.http.edge import Gateway
 from gateway.http.idempotency import LEASE_S, Answered, IdempotentAnswers, SharedAnswers
-from router_core.adapters.memory_state import MemoryStateStore
+from router_core.adapters.memory.state import MemoryStateStore
 from router_core.errors import StoreError, UnavailableError
 from router_core.inference import InferenceRequest, InferenceResponse
 from router_core.ports import StateStore, Versioned

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from router_core.adapters.ssm_policy_store import SsmPolicyStore
+from router_core.adapters.aws.ssm_policy_store import SsmPolicyStore
 from tests.unit.policy.fake_ssm import FakeSsm
 
 POLICY, ROLLOUT = "/tierwise/dev/policy", "/tierwise/dev/rollout"

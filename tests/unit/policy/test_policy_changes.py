@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from gateway.cli.policy_changes import ROOM, Author, PolicyChanges, named, standing
-from router_core.adapters.ssm_policy import look
+from router_core.adapters.aws.ssm_policy import look
 from router_core.errors import ConfigurationError, NotFoundError, StaleStateError, StoreError
 from router_core.policy.parse import parse
 from router_core.policy.rollout import Change, parse_shift

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router_core.adapters.ssm_policy import SsmPolicySource
-from router_core.adapters.ssm_policy_store import ABSENT, FAULTS
+from router_core.adapters.aws.ssm_policy import SsmPolicySource
+from router_core.adapters.aws.ssm_policy_store import ABSENT, FAULTS
 from router_core.errors import ConfigurationError
 from tests.unit.policy.fake_ssm import FakeSsm
 from tests.unit.policy.parameters import POLICY, ROLLOUT, document, filled, store_of

@@ -1,0 +1,1 @@
+"""Decisions, state, money and figures in DynamoDB tables."""

@@ -1,0 +1,1 @@
+"""The append-only record log on disk, and several sinks behind one."""

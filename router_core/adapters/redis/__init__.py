@@ -1,0 +1,1 @@
+"""Shared state in Redis, which may go away at any time."""
