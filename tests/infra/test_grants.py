@@ -1,0 +1,57 @@
+"""Grants follow the code: whatever call of AWS an adapter makes, some function may make it, or it is not a function's."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from infra.constructs.functions.grants import grants
+from infra.environments import ENVIRONMENTS
+from tests.architecture.code import ROOT
+
+SERVICES = {"stepfunctions": "states"}
+"""Where the permission's name is not the client's."""
+SAME = {
+    "dynamodb:TransactWriteItems": "dynamodb:PutItem",  # a transaction needs what each of its writes needs
+    "s3:HeadObject": "s3:GetObject",
+    "s3:GeneratePresignedUrl": "s3:GetObject",
+}
+NOT_A_FUNCTIONS = {
+    "comprehend:DetectEntities": "an optional signal that no function is composed with",
+    "comprehend:DetectPiiEntities": "the same",
+    "s3:ListObjectsV2": "operators and devices list models",
+    "textract:DetectDocumentText": "an optional signal that no function is composed with",
+    "ssm:GetParameterHistory": "operators look at the policy's past",
+    "ssm:LabelParameterVersion": "operators promote and roll back",
+    "ssm:PutParameter": "operators push",
+    "ssm:UnlabelParameterVersion": "operators make room for versions",
+}
+LOCAL = ("close", "exceptions", "meta", "can_paginate")
+_CLIENT = re.compile(r"from types_boto3_(\w+)(?:\.client)? import \w+Client")
+_CALL = re.compile(r"\bself\._client\.(\w+)\(")
+
+
+def calls() -> dict[str, str]:
+    """Permission by the adapter that needs it."""
+    found = {}
+    for path in sorted(Path(ROOT, "router_core", "adapters").rglob("*.py")):
+        text = path.read_text()
+        services = set(_CLIENT.findall(text))
+        if len(services) != 1:
+            continue
+        (service,) = services
+        for method in _CALL.findall(text):
+            if method not in LOCAL:
+                action = "".join(part.title() for part in method.split("_"))
+                found[f"{SERVICES.get(service, service)}:{action}"] = path.name
+    return found
+
+
+def test_every_call_of_an_adapter_is_granted_or_is_an_operators() -> None:
+    table = grants(ENVIRONMENTS["dev"], "arn:aws:kms:eu-central-1:123456789012:key/any")
+    granted = {action for rows in table.values() for row in rows for action in row.actions}
+    needed = {SAME.get(action, action): adapter for action, adapter in calls().items()}
+    assert len(needed) > 15
+    missing = {action: adapter for action, adapter in needed.items() if action not in granted}
+    assert {action: adapter for action, adapter in missing.items() if action not in NOT_A_FUNCTIONS} == {}
+    assert set(NOT_A_FUNCTIONS) <= set(missing)
