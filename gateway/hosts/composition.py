@@ -18,6 +18,7 @@ from router_core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from agents.cache import CacheAgent
+    from agents.others import Others
     from agents.resource import ResourceAgent
     from gateway.composition_keys import KeyRotation
     from gateway.composition_plan import Plan, PlannedKey
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from router_core.adapters.policy_file import FilePolicySource
     from router_core.resources import TargetSpec
 
+HEAR_S: Final = 30.0
+"""How often what others learned is read: it changes over minutes."""
 KEYS_S: Final = 60.0
 """How often keys are fetched again where they rotate."""
 LOOK_S: Final = 2.0
@@ -51,6 +54,7 @@ class Parts:
         self._rotation: KeyRotation | None = None
         self.looked, self._keys_read = Every(look_s), Every(KEYS_S)
         self._keys_read.due()
+        self._heard = Every(HEAR_S)
 
     @cached_property
     def settings(self) -> Settings:
@@ -102,6 +106,15 @@ class Parts:
         from gateway.composition_targets import build_adapters
 
         return build_adapters(self.targets)
+
+    @cached_property
+    def _others(self) -> Others | None:
+        """What all hosts together learned: the function that takes the snapshot sees no outcome itself."""
+        from agents.others import Others
+
+        if self.settings.stores.state is None:
+            return None
+        return Others(self.specs, self.outside.states())
 
     @cached_property
     def resource(self) -> ResourceAgent:
@@ -159,7 +172,10 @@ class Parts:
             readings = await asyncio.gather(*(probe.probe() for probe in probes.values()))
             for name, reading in zip(probes, readings, strict=True):
                 self.resource.learn(name, reading)
-        self.resource.refresh(self.policies.rollout(), {})
+        others = self._others
+        if others is not None and self._heard.due():
+            await others.read()
+        self.resource.refresh(self.policies.rollout(), {} if others is None else others.behind({}))
 
 
 class Every:

@@ -74,8 +74,8 @@ class Started:
 class House:
     """The environment that all hosts of one request share."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self.environ = environ
+    def __init__(self, environ: Mapping[str, str], *, look_s: float = inf) -> None:
+        self.environ, self.look_s = environ, look_s
         self.events, self.blobs, self.started = FakeEvents(), MemoryBlobs(), Started()
         self.states = MemoryStateStore(SystemClock())
         self.responses = FakeResponses()
@@ -114,7 +114,7 @@ class SharedParts(Parts):
     """Parts that share one response cache, as functions with Redis do."""
 
     def __init__(self, environ: Mapping[str, str], house: House) -> None:
-        super().__init__(environ, house.outside, look_s=inf)
+        super().__init__(environ, house.outside, look_s=house.look_s)
         self._house = house
 
     async def cache_agent(self) -> CacheAgent:

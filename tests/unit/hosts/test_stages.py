@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +12,10 @@ import pytest
 
 from gateway.hosts.aws_lambda import Host
 from router_core.errors import StoreError
-from tests.parity.cases import Case
-from tests.parity.site import House, MemoryBlobs
+from router_core.learning.estimates import Estimates
+from router_core.learning.shared_estimates import SharedEstimates, estimates_key, to_value
+from tests.parity.cases import TARGETS, Case
+from tests.parity.site import House, MemoryBlobs, environment
 from tests.parity.test_parity import request_of
 from tests.unit.hosts.house import PINNED, one_server, run
 from tests.upstream.server import Fault, FaultServer
@@ -57,6 +60,26 @@ def test_large_values_travel_by_reference_and_arrive_whole(site: tuple[House, Fa
     assert whole["output"]["text"].endswith("w8999")
     assert "by_reference" in done.payload["execution"]
     assert server.requests[-1].json["messages"][-1]["content"] == LONG
+
+
+def test_the_snapshot_is_of_targets_as_they_are_and_of_what_others_learned(tmp_path: Path) -> None:
+    with FaultServer(models=("test-model",)) as server:
+        environ = environment(dict.fromkeys(TARGETS, server.url), tmp_path)
+        house = House({**environ, "TIERWISE_STORES__STATE": "state"}, look_s=0.0)
+        known = SharedEstimates(estimates=Estimates(ttft_ms=77.0, samples=500, timed=500))
+        asyncio.run(house.states.put(estimates_key("mec/a"), to_value(known)))
+        payload = house.host("resource")(house.host("context")(asking(), None), None)
+        seen = {one["spec"]["name"]: one["state"] for one in payload["resources"]["state"]["targets"]}
+        assert (seen["mec/a"]["health"], seen["mec/a"]["ttft_ms"]) == ("up", 77.0)
+        assert seen["device/intent-v1"]["health"] == "down"
+        assert seen["cloud/a"]["health"] == "unknown"
+        server.healthy = False
+        payload = house.host("resource")(payload, None)
+        assert {one["state"]["health"] for one in payload["resources"]["state"]["targets"]} == {
+            "down",
+            "unknown",
+        }
+        house.close()
 
 
 def test_legs_are_states_and_their_attempts_add_up(site: tuple[House, FaultServer]) -> None:
