@@ -13,6 +13,7 @@ from agents.monitor import MonitorAgent
 from agents.others import READ_S, Others
 from agents.pipeline import Pipeline
 from agents.resource import ResourceAgent, TargetView
+from agents.sensing import SignalServices
 from router_core.events import Judgement
 from router_core.execution import Attempt, DeviceOutcome, Usage
 from router_core.inference import EmbedRequest, InferenceRequest, InferenceResponse, Params, StreamEvent
@@ -50,6 +51,7 @@ class Ports:
     shared: StateStore | None = None
     """State that all gateways see; None where each stands alone."""
     affinity: AffinityFeed | None = None
+    signals: SignalServices | None = None
 
 
 class Router:
@@ -66,6 +68,7 @@ class Router:
             monitor=self._monitor,
             executor=executor,
             clock=ports.clock,
+            signals=ports.signals,
         )
         self._others = None if ports.shared is None else Others(specs, ports.shared)
         self._uniform = random.random

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from agents.attempts import Tried
@@ -86,6 +87,12 @@ def request_of(payload: Payload) -> InferenceRequest:
     return from_json(InferenceRequest, payload["request"])
 
 
+def _served(payload: Payload) -> InferenceRequest:
+    """The request with the messages that its targets are to see."""
+    request, messages = request_of(payload), payload["context"].get("messages")
+    return request if messages is None else replace(request, messages=tuple(messages))
+
+
 def context_of(payload: Payload) -> RequestContext:
     return RequestContext.from_features(payload["context"]["features"])
 
@@ -104,7 +111,7 @@ def turn_of(payload: Payload, snapshots: Snapshots) -> Turn:
     context, resources = payload["context"], payload["resources"]
     table, decision = snapshots.table(context, resources), decision_of(payload)
     return Turn(
-        request=request_of(payload),
+        request=_served(payload),
         context=context_of(payload),
         decision=decision,
         table=table,

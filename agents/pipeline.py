@@ -13,6 +13,7 @@ from agents.executor import Executor
 from agents.monitor import MonitorAgent
 from agents.resource import ResourceAgent
 from agents.router import RouterAgent
+from agents.sensing import Sensing, SignalServices
 from agents.steps import Ending, Reading
 from agents.turn import Turn
 from router_core.errors import NoTargetError
@@ -33,12 +34,14 @@ class Pipeline:
         monitor: MonitorAgent,
         executor: Executor,
         clock: Clock,
+        signals: SignalServices | None = None,
     ) -> None:
         self._router = RouterAgent()
         self._resource, self._cache, self._executor = resource, cache, executor
         self._now = clock.monotonic_s
         self._specs = {spec.name: spec for spec in resource.specs()}
-        self._reading = Reading(cache, self._specs)
+        sensing = None if signals is None else Sensing(signals, self._specs, clock)
+        self._reading = Reading(cache, self._specs, sensing)
         self._ending = Ending(cache, monitor, self._specs, clock)
 
     async def answer(self, request: InferenceRequest) -> InferenceResponse:
@@ -46,7 +49,7 @@ class Pipeline:
         turn = await self._decide(request)
         if turn.on_device:
             return self._ending.planned(turn)
-        key = self._cache.key(request, turn.context, turn.decision, turn.table.policy.cache)
+        key = self._cache.key(turn.request, turn.context, turn.decision, turn.table.policy.cache)
         if key is not None and (hit := await self._cache.lookup(key)) is not None:
             return self._ending.reused(turn, *hit)
         job = self._ending.job(turn, "bypass" if key is None else "miss")
@@ -60,7 +63,7 @@ class Pipeline:
     async def stream(self, request: InferenceRequest) -> AsyncGenerator[StreamEvent, None]:
         """Opened, chunks and hand-offs, then the response. Raises as `answer` does, before or after Opened."""
         turn = await self._decide(request)
-        key = self._cache.key(request, turn.context, turn.decision, turn.table.policy.cache)
+        key = self._cache.key(turn.request, turn.context, turn.decision, turn.table.policy.cache)
         if key is not None and (hit := await self._cache.lookup(key)) is not None:
             for event in _replayed(turn, self._ending.reused(turn, *hit)):
                 yield event
@@ -95,7 +98,7 @@ class Pipeline:
         policy, canary = self._resource.table.policy, self._resource.canary
         if canary is not None and self._in_canary(request):
             policy = canary.policy
-        context = await self._reading.read(request, policy)
+        request, context = await self._reading.read(request, policy)
         read = self._now()
         table, inflight = self._resource.view(policy)
         seen = self._now()

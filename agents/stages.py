@@ -4,7 +4,8 @@ A stage takes one JSON payload, adds its own key and gives the payload on; nothi
 either there or, when large, `{"by_reference": key, ...}` (`agents/parcel.py`).
 
     request    written by whoever starts the workflow: the validated request with the caller that authentication found
-    context    {features, policy: {sha256, document}, started_s, read_s}
+    context    {features, policy: {sha256, document}, started_s, read_s}, and `messages` where services outside put the
+               request's in other words: the stages after it serve those
     resources  {state, inflight, seen_s}: `router` decides on exactly this state and on the policy in `context`
     decision   the fields of `RoutingDecision`, and decided_s
     lookup     {hit, cache, key, output, usage}; `hit` is true when there is nothing to execute: a stored answer, or a plan
@@ -85,12 +86,14 @@ class ContextStage:
         caller = request.caller
         fraction = place(caller.tenant, request.session_id, request.user, request.request_id)
         policy = self._policies.rollout().policy_for(fraction)
-        context = await self._reading.read(request, policy)
+        served, context = await self._reading.read(request, policy)
+        changed = {} if served is request else {"messages": [dict(message) for message in served.messages]}
         return {
             "features": context.features(),
             "policy": carry_policy(policy),
             "started_s": started,
             "read_s": self._now(),
+            **changed,
         }
 
 

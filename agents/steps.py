@@ -12,8 +12,9 @@ from dataclasses import replace
 
 from agents.attempts import Job, nothing_served
 from agents.cache import CacheAgent
-from agents.context import ContextAgent, History, is_long
+from agents.context import NO_FINDINGS, ContextAgent, Findings, History, is_long
 from agents.monitor import MonitorAgent
+from agents.sensing import Sensing
 from agents.turn import Turn
 from router_core.context import RequestContext
 from router_core.errors import NoTargetError, TierwiseError
@@ -25,24 +26,44 @@ from router_core.resources import TargetSpec
 
 
 class Reading:
-    """Request in, context out."""
+    """Request in, context out; and the request as it is served, which services outside may have put in other words."""
 
-    def __init__(self, cache: CacheAgent, specs: Mapping[str, TargetSpec]) -> None:
-        self._context, self._cache = ContextAgent(), cache
+    def __init__(
+        self, cache: CacheAgent, specs: Mapping[str, TargetSpec], sensing: Sensing | None = None
+    ) -> None:
+        self._context, self._cache, self._sensing = ContextAgent(), cache, sensing
         embedders = [spec for spec in specs.values() if "embed" in spec.tasks]
         embedders.sort(key=lambda spec: (TIERS.index(spec.tier), spec.name))
         self._embedder = embedders[0].name if embedders else None
 
-    async def read(self, request: InferenceRequest, policy: Policy) -> RequestContext:
-        """The fast path, and for all but very long texts without a pause."""
-        if request.task == "embed":
-            request = self._one_embedder(request)
+    async def read(
+        self, request: InferenceRequest, policy: Policy
+    ) -> tuple[InferenceRequest, RequestContext]:
+        """The fast path, and without services outside for all but very long texts without a pause."""
+        asked = self._one_embedder(request) if request.task == "embed" else request
         session, prefix = self._cache.recall(request)
         history = History(session_target=session, prefix_target=prefix)
+        context = await self._once(asked, policy, history)
+        if self._sensing is None:
+            return request, context
+
+        async def again(changed: InferenceRequest, findings: Findings) -> RequestContext:
+            return await self._once(changed, policy, history, findings)
+
+        served, context = await self._sensing.sense(asked, context, policy, again)
+        return (request if served is asked else served), context
+
+    async def _once(
+        self,
+        request: InferenceRequest,
+        policy: Policy,
+        history: History,
+        findings: Findings = NO_FINDINGS,
+    ) -> RequestContext:
         if is_long(request):
             # All of a text is scanned, however long; on the event loop that would make everybody else wait.
-            return await asyncio.to_thread(self._context.read, request, policy, history)
-        return self._context.read(request, policy, history)
+            return await asyncio.to_thread(self._context.read, request, policy, history, findings)
+        return self._context.read(request, policy, history, findings)
 
     def _one_embedder(self, request: InferenceRequest) -> InferenceRequest:
         """Vectors of two models do not mix: without a named target it is always the same one, and nothing else."""

@@ -25,7 +25,7 @@ from gateway.composition_plan import Plan
 from gateway.composition_policy import policy_source, watch_policy
 from gateway.composition_stores import Stores, open_stores
 from gateway.composition_targets import build_adapters
-from gateway.composition_tracing import build_tracing, trace_targets, traced_app, traced_router
+from gateway.composition_tracing import trace, traced_app, traced_router
 from gateway.http.app import create_app
 from gateway.http.auth import KeyRing
 from gateway.http.dependencies import AppDependencies
@@ -76,10 +76,7 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
     adapters = build_adapters(made)
     events = _event_log(settings.events, worker)
     specs = tuple(target.spec for target in made.targets)
-    tracing = build_tracing(settings.tracing, our_version())
-    if tracing is not None:
-        trace_targets(adapters, specs)
-        adapters.closers.append(tracing.close)
+    tracing = trace(settings.tracing, our_version(), adapters, specs)
     stores = await open_stores(made, clock)
     adapters.closers.append(stores.close)
     stored = await open_records(made, events)

@@ -13,8 +13,11 @@ from router_core.resources import TargetSpec
 from router_core.tracing import Tracing
 
 
-def build_tracing(settings: TracingSettings, version: str) -> Tracing | None:
-    """What the settings ask for. Raises `ConfigurationError` when the extra is missing."""
+def trace(
+    settings: TracingSettings, version: str, adapters: Adapters, specs: tuple[TargetSpec, ...]
+) -> Tracing | None:
+    """What the settings ask for, with a span around every call of a tier. Raises `ConfigurationError` when the extra
+    is missing."""
     if settings.otlp is None:
         return None
     try:
@@ -24,7 +27,10 @@ def build_tracing(settings: TracingSettings, version: str) -> Tracing | None:
             "settings: tracing.otlp needs the tracing extra: pip install 'tierwise[tracing]'"
         ) from error
     exporter = otlp_exporter(settings.otlp)
-    return OtelTracing(exporter, service=settings.service, version=version, sample=settings.sample)
+    tracing = OtelTracing(exporter, service=settings.service, version=version, sample=settings.sample)
+    trace_targets(adapters, specs)
+    adapters.closers.append(tracing.close)
+    return tracing
 
 
 def trace_targets(adapters: Adapters, specs: tuple[TargetSpec, ...]) -> None:

@@ -18,7 +18,8 @@ TierwiseError
 ├── AllTargetsFailedError        502, carries the attempts
 ├── DeadlineError                504, the deadline passed in execution, carries the attempts
 ├── StoreError                   cache, state or telemetry; never fails a request
-│   └── StaleStateError          a conditional write found another version
+│   ├── StaleStateError          a conditional write found another version
+│   └── NotTakenError            a service does not read such content
 └── ConfigurationError           at start only
 
 Messages are read by users: one sentence, no secret, no address of an upstream.
@@ -150,6 +151,12 @@ class StoreError(TierwiseError):
 
 class StaleStateError(StoreError):
     """A conditional write found another version than it expected: read again and decide again."""
+
+    retryable = False
+
+
+class NotTakenError(StoreError):
+    """A service does not read such content: too long, another language, no image. It says nothing of its health."""
 
     retryable = False
 

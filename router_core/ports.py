@@ -91,14 +91,14 @@ class ResponseStore(Protocol):
 
 class PersonalDataScan(Protocol):
     """Asks a service which kinds of personal data (`router_core.signals.sensitivity`) a text holds; it is shown all of it.
-    Raises `StoreError`, also for a text or a language that it does not take."""
+    Raises `StoreError`, and `NotTakenError` for a text or a language that it does not read."""
 
     async def kinds(self, text: str, language: str) -> tuple[str, ...]: ...
 
 
 class DocumentReader(Protocol):
     """Asks a service for the text of images of documents, each given in base64: all of them or none, in order. Raises
-    `StoreError`."""
+    `StoreError`, and `NotTakenError` for what it does not read."""
 
     async def texts(self, images: tuple[str, ...]) -> tuple[str, ...]: ...
 

@@ -89,7 +89,7 @@ def test_when_every_tier_fails_the_run_fails_and_says_so(site: Site, phone: Clie
     request_id = queue(phone)
     assert phone.finished(request_id).json["status"] == "failed"
     events = ended(site, request_id)
-    assert failures(events)[-1] == "AllTargetsFailedError"
+    assert failures(events)[-1] == "AllTargetsFailedError", failures(events)
     assert entered(events)[-1] == NAMES[-1], "the failure is recorded by the last stage"
     assert events[-1]["type"] == "ExecutionFailed"
 

@@ -11,6 +11,7 @@ import pytest
 from aws_cdk import App, Stack
 from aws_cdk.assertions import Template
 
+from gateway.settings.environment import overlay
 from infra.app import ROOT
 from infra.constructs.edge.images import gateway_image
 from infra.constructs.edge.node_subnets import node_subnets
@@ -110,6 +111,21 @@ def test_what_the_internet_reaches_speaks_tls_behind_a_firewall(synthesis: Synth
         group = stack.one("EC2::SecurityGroup")
         sources = {rule["CidrIp"] for rule in group["SecurityGroupIngress"]}
         assert sources == {"0.0.0.0/0" if public else value.network.cidr}
+
+
+def test_the_gateways_settings_are_ones_that_it_knows(synthesis: Synthesis) -> None:
+    """Read by the product's own rules, which refuse a variable that names nothing."""
+    told = variables(containers(synthesis, "prod")["gateway"])
+    ours = {
+        name: value
+        for name, value in told.items()
+        if name.startswith(("TIERWISE_SERVER", "TIERWISE_EVENTS__DIR", "TIERWISE_TRACING"))
+    }
+    read = overlay({}, ours)
+    assert read["server"]["port"] == 8080
+    assert read["tracing"]["service"] == "tierwise-prod-gateway"
+    filters = synthesis.stack("prod", "observability").of("XRay::Group").values()
+    assert all(f'name: "{read["tracing"]["service"]}"' in group["FilterExpression"] for group in filters)
 
 
 def test_the_load_balancer_asks_whether_a_task_is_ready(synthesis: Synthesis) -> None:

@@ -63,11 +63,18 @@ def build() -> LocalAws:
     from moto.core.config import default_user_config
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-    from tests.localaws import cfn_engine, event_sources, event_targets, invocation, rotation
+    from tests.localaws import (
+        cfn_engine,
+        event_sources,
+        event_targets,
+        invocation,
+        rotation,
+        workflow_errors,
+    )
     from tests.localaws.gateway import Gateway
 
     default_user_config["stepfunctions"]["execute_state_machine"] = True
-    for part in (invocation, event_sources, event_targets, rotation, cfn_engine):
+    for part in (invocation, event_sources, event_targets, rotation, workflow_errors, cfn_engine):
         part.install()
     return LocalAws(DomainDispatcherApplication(create_backend_app), Gateway())
 

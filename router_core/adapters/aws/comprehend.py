@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, cast
 
-from router_core.adapters.aws_client import COMMON_FAULTS, AwsThreads, Faults, store_errors
-from router_core.errors import StoreError
+from router_core.adapters.aws.client import COMMON_FAULTS, AwsThreads, Faults, store_errors
+from router_core.errors import NotTakenError, StoreError
 
 if TYPE_CHECKING:
     from types_boto3_comprehend import ComprehendClient
@@ -65,10 +65,10 @@ UNCOUNTED: Final = frozenset(
 PERSON: Final = "PERSON"
 FAULTS: Final[Faults] = {
     **COMMON_FAULTS,
-    "InvalidRequestException": (StoreError, "does not accept such a request"),
+    "InvalidRequestException": (NotTakenError, "does not accept such a request"),
     "ResourceUnavailableException": (StoreError, "is not available"),
-    "TextSizeLimitExceededException": (StoreError, "does not take so long a text"),
-    "UnsupportedLanguageException": (StoreError, "does not read this language"),
+    "TextSizeLimitExceededException": (NotTakenError, "does not take so long a text"),
+    "UnsupportedLanguageException": (NotTakenError, "does not read this language"),
     "InternalServerException": (StoreError, "failed by itself"),
     "TooManyRequestsException": (StoreError, "is throttled"),
 }
@@ -85,9 +85,9 @@ class ComprehendScan:
         """Kinds of ours, distinct and sorted. A language that nobody recognised is read as English."""
         code = "en" if language == "und" else language
         if code not in PII_LANGUAGES and code not in ENTITY_LANGUAGES:
-            raise StoreError("Comprehend does not read this language")
+            raise NotTakenError("Comprehend does not read this language")
         if len(text) > MAX_BYTES or len(text.encode("utf-8", "replace")) > MAX_BYTES:
-            raise StoreError("Comprehend does not take so long a text")
+            raise NotTakenError("Comprehend does not take so long a text")
         found = await self._threads.run(self._ask, text.encode("utf-8", "replace").decode(), code)
         return tuple(sorted(found))
 

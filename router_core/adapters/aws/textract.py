@@ -10,8 +10,8 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, Final
 
-from router_core.adapters.aws_client import COMMON_FAULTS, AwsThreads, Faults, store_errors
-from router_core.errors import StoreError
+from router_core.adapters.aws.client import COMMON_FAULTS, AwsThreads, Faults, store_errors
+from router_core.errors import NotTakenError, StoreError
 
 if TYPE_CHECKING:
     from types_boto3_textract import TextractClient
@@ -23,11 +23,11 @@ WORKERS: Final = 4
 WAITING: Final = 16
 FAULTS: Final[Faults] = {
     **COMMON_FAULTS,
-    "InvalidParameterException": (StoreError, "does not accept such a request"),
+    "InvalidParameterException": (NotTakenError, "does not accept such a request"),
     "InvalidS3ObjectException": (StoreError, "does not accept such a request"),
-    "UnsupportedDocumentException": (StoreError, "does not read this kind of image"),
-    "DocumentTooLargeException": (StoreError, "does not take so large an image"),
-    "BadDocumentException": (StoreError, "cannot read this image"),
+    "UnsupportedDocumentException": (NotTakenError, "does not read this kind of image"),
+    "DocumentTooLargeException": (NotTakenError, "does not take so large an image"),
+    "BadDocumentException": (NotTakenError, "cannot read this image"),
     "ProvisionedThroughputExceededException": (StoreError, "is throttled"),
 }
 
@@ -42,7 +42,7 @@ class TextractReader:
     async def texts(self, images: tuple[str, ...]) -> tuple[str, ...]:
         """The text of each image, empty where it has none."""
         if len(images) > MAX_IMAGES or any(len(image) > MAX_IMAGE_BYTES * 4 // 3 + 4 for image in images):
-            raise StoreError("Textract is not sent so much")
+            raise NotTakenError("Textract is not sent so much")
         return await self._threads.run(self._read, images)
 
     async def close(self) -> None:
@@ -56,7 +56,9 @@ class TextractReader:
     def _ask(self, content: bytes) -> str:
         with store_errors("Textract", FAULTS):
             answer = self._client.detect_document_text(Document={"Bytes": content})
-        lines = [block.get("Text", "") for block in answer.get("Blocks", ()) if block.get("BlockType") == "LINE"]
+        lines = [
+            block.get("Text", "") for block in answer.get("Blocks", ()) if block.get("BlockType") == "LINE"
+        ]
         return "\n".join(lines)[:MAX_TEXT_CHARS]
 
 
@@ -64,7 +66,7 @@ def _decoded(image: str) -> bytes:
     try:
         content = base64.b64decode(image, validate=True)
     except (binascii.Error, ValueError):
-        raise StoreError("the image is no base64") from None
+        raise NotTakenError("the image is no base64") from None
     if not 0 < len(content) <= MAX_IMAGE_BYTES:
-        raise StoreError("Textract is not sent so much")
+        raise NotTakenError("Textract is not sent so much")
     return content
