@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from router_core.context import AUDIO, IMAGE, TEXT, RequestContext
+from agents.content import Content, beside_messages, read_content
+from router_core.context import AUDIO, IMAGE, RequestContext
 from router_core.inference import (
     DEFAULT_DEVICE,
     DEFAULT_NETWORK,
@@ -17,7 +18,6 @@ from router_core.inference import (
     PRIVACY_LEVELS,
     TIERS,
     InferenceRequest,
-    Message,
     Privacy,
 )
 from router_core.policy.document import Policy
@@ -30,8 +30,6 @@ from router_core.signals.sensitivity import pii_in
 from router_core.signals.spans import kinds_of
 from router_core.signals.tokens import estimate_tokens
 
-IMAGE_TOKENS: Final = 800
-AUDIO_TOKENS: Final = 400
 DEFAULT_LEVEL: Final = PRIVACY_LEVELS.index(DEFAULT_PRIVACY.level)
 TOOL_CHARS: Final = 1_000
 LONG_CHARS: Final = 16_000
@@ -65,16 +63,6 @@ class Findings:
 
 
 NO_FINDINGS: Final = Findings()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
-    """The request's text: the last user turn, everything else, and which modalities came with it."""
-
-    last: str
-    rest: str
-    modalities: int
-    media_tokens: int
 
 
 class ContextAgent:
@@ -146,21 +134,12 @@ def _signals(request: InferenceRequest, content: Content) -> TextSignals:
 def _sensitive(request: InferenceRequest, rest: str, signals: TextSignals) -> tuple[tuple[str, ...], bool]:
     """Kinds of personal data, and wording of health, in all that a target would see: an identity in one turn and
     an illness in another, or in a tool's description, are as sensitive as both in one sentence."""
-    beside = _beside_messages(request)
+    beside = beside_messages(request)
     if not (rest or beside):
         return signals.pii_kinds, signals.health
     reading = read_text(f"{rest}\n{beside}" if beside else rest)
     spans = signals.pii + pii_in(reading)
     return (kinds_of(spans) if spans else ()), signals.health or health_in(reading)
-
-
-def _beside_messages(request: InferenceRequest) -> str:
-    """Text that goes to a target outside the messages' content: tools, format, stop texts, names."""
-    params = request.params
-    parts: list[object] = [message["name"] for message in request.messages if "name" in message]
-    parts += params.tools
-    parts += [given for given in (params.response_format, params.extra.get("stop"), request.user) if given]
-    return "\n".join(map(str, parts))
 
 
 def _wishes(request: InferenceRequest) -> dict[str, Any]:
@@ -198,12 +177,6 @@ def _surroundings(request: InferenceRequest) -> dict[str, Any]:
     return found
 
 
-def whole_text(request: InferenceRequest) -> str:
-    """All text that a target would see."""
-    content = read_content(request.messages)
-    return "\n".join(text for text in (content.rest, _beside_messages(request), content.last) if text)
-
-
 def is_long(request: InferenceRequest) -> bool:
     """Whether reading the text may take milliseconds. Images and sounds are not read, and count by their parts."""
     total = TOOL_CHARS * len(request.params.tools)
@@ -213,46 +186,6 @@ def is_long(request: InferenceRequest) -> bool:
             len(content) if isinstance(content, str) else sum(len(p.get("text", "")) for p in content or ())
         )
     return total > LONG_CHARS
-
-
-def read_content(messages: tuple[Message, ...]) -> Content:
-    """Split the text into the last user turn and the rest, and find the modalities."""
-    if len(messages) == 1 and isinstance(text := messages[0].get("content"), str):
-        return Content(last=text, rest="", modalities=TEXT, media_tokens=0)
-    last, rest, modalities, media = "", [], TEXT, 0
-    for message in messages:
-        text, bits, tokens = _message_text(message)
-        modalities |= bits
-        media += tokens
-        if message.get("role") == "user":
-            if last:
-                rest.append(last)
-            last = text
-        elif text:
-            rest.append(text)
-    return Content(last=last, rest="\n".join(rest), modalities=modalities, media_tokens=media)
-
-
-def _message_text(message: Message) -> tuple[str, int, int]:
-    content = message.get("content")
-    calls = "".join(_arguments(call) for call in message.get("tool_calls") or ())
-    if isinstance(content, str):
-        return (f"{content}\n{calls}" if calls else content), TEXT, 0
-    texts, bits, tokens = [calls] if calls else [], TEXT, 0
-    for part in content or ():
-        kind = part.get("type")
-        if kind == "text":
-            texts.append(part.get("text", ""))
-        elif kind == "image_url":
-            bits, tokens = bits | IMAGE, tokens + IMAGE_TOKENS
-        elif kind == "input_audio":
-            bits, tokens = bits | AUDIO, tokens + AUDIO_TOKENS
-    return "\n".join(texts), bits, tokens
-
-
-def _arguments(call: Mapping[str, Any]) -> str:
-    arguments = (call.get("function") or {}).get("arguments")
-    return arguments if isinstance(arguments, str) else ""
 
 
 def _prompt_tokens(request: InferenceRequest, content: Content, signals: TextSignals) -> int:

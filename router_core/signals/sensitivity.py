@@ -54,6 +54,11 @@ LEVEL_OF_KIND: Final[Mapping[str, str]] = {
 """The level each kind calls for by itself. What reaches a person or a device is not public, yet stands in ordinary
 questions; what identifies or pays for a person is confidential; a medical record number and a private key stay near."""
 
+FOUND_BY_SERVICES: Final = frozenset(
+    {"name", "address", "username", "vehicle", "driver_license", "bank_account", "national_id"}
+)
+"""Kinds that no pattern here finds."""
+
 IDENTIFYING: Final = frozenset(
     {
         "email",
