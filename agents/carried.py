@@ -16,7 +16,7 @@ from agents.attempts import Tried
 from agents.turn import Turn
 from router_core.context import RequestContext
 from router_core.decision import RoutingDecision
-from router_core.errors import StoreError, TierwiseError
+from router_core.errors import StoreError
 from router_core.execution import Attempt
 from router_core.inference import InferenceRequest
 from router_core.payload import error_to_json, from_json, target_error, to_json
@@ -31,8 +31,8 @@ T = TypeVar("T")
 KEPT: Final = 16
 
 
-class TargetFailedError(TierwiseError):
-    """One leg failed and another may follow. `notes` is what the next leg must know, as JSON-ready values."""
+class TargetFailedError(Exception):
+    """One leg failed and another may follow: a word to the state machine that no caller ever hears. `notes` is what the next leg must know, as JSON-ready values."""
 
     def __init__(self, notes: Mapping[str, Any]) -> None:
         super().__init__("a target failed; another may follow")

@@ -17,6 +17,7 @@ TierwiseError
 │   └── RefusedError             not retryable here: bad request for it, not confident, no access
 ├── AllTargetsFailedError        502, carries the attempts
 ├── DeadlineError                504, the deadline passed in execution, carries the attempts
+├── LostError                    500, a stage of the workflow died
 ├── StoreError                   cache, state or telemetry; never fails a request
 │   ├── StaleStateError          a conditional write found another version
 │   └── NotTakenError            a service does not read such content
@@ -143,6 +144,10 @@ class DeadlineError(TierwiseError):
         super().__init__(f"the deadline of {deadline_ms:.0f} ms passed before an answer was complete")
         self.attempts = attempts
         self.deadline_ms = deadline_ms
+
+
+class LostError(TierwiseError):
+    """A stage of the workflow ended without saying why in our words: its machine died, or it ran past its time."""
 
 
 class StoreError(TierwiseError):

@@ -88,10 +88,6 @@ def _reader(hint: Any) -> _Reader:
 # ---- errors ------------------------------------------------------------------------------------------------------------
 
 
-class LostError(errors.TierwiseError):
-    """A stage ended without saying why in our words: its machine died, or it ran past its time."""
-
-
 def error_to_json(error: BaseException) -> dict[str, Any]:
     """The error by its class's name, its sentence, and what else callers are told of it."""
     told: dict[str, Any] = {"error": type(error).__name__, "detail": str(error)}
@@ -111,7 +107,7 @@ def error_from_json(told: Mapping[str, Any]) -> errors.TierwiseError:
     cls = getattr(errors, str(told.get("error")), None)
     detail = str(told.get("detail", ""))
     if not (isinstance(cls, type) and issubclass(cls, errors.TierwiseError)):
-        return LostError("a stage of the workflow ended without an answer")
+        return errors.LostError("a stage of the workflow ended without an answer")
     if issubclass(cls, errors.AllTargetsFailedError):
         return cls(_attempts(told), target_error(told["last"]))
     if issubclass(cls, errors.DeadlineError):

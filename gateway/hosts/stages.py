@@ -131,7 +131,7 @@ async def _named(error: Exception, event: Mapping[str, Any], parts: Parts) -> Ex
     """The error as Lambda and Step Functions see it: by name and message."""
     if isinstance(error, StoreError):
         return _raised("StoreError", {"error": "StoreError", "detail": str(error)})
-    if not isinstance(error, TierwiseError):
+    if not isinstance(error, TierwiseError | TargetFailedError):
         note(_LOG, error, str(event.get("request", {}).get("request_id", "?")))
         return _raised(INTERNAL, {"error": INTERNAL})
     told = error_to_json(error)

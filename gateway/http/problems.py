@@ -50,6 +50,7 @@ _KINDS: Final[dict[type[Exception], Kind]] = {
     errors.TimeoutTargetError: Kind(504, "Target timed out", "target_timeout", "server_error"),
     errors.TargetError: Kind(502, "Target failed", "target_failed", "server_error"),
     errors.DeadlineError: Kind(504, "Deadline passed", "deadline", "server_error"),
+    errors.LostError: Kind(500, "Stage lost", "stage_lost", "server_error"),
     errors.StoreError: Kind(503, "Storage not available", "store_unavailable", "server_error"),
     errors.ConfigurationError: Kind(500, "Configuration error", "configuration", "server_error"),
 }

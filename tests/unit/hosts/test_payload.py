@@ -13,7 +13,7 @@ from router_core import errors
 from router_core.decision import Prediction, RoutingDecision
 from router_core.execution import Attempt, Choice, Execution, Handoff, Output, Served, Usage
 from router_core.inference import Caller, Device, InferenceRequest, Location, Params, Preferences, Privacy
-from router_core.payload import LostError, error_from_json, error_to_json, from_json, to_json
+from router_core.payload import error_from_json, error_to_json, from_json, to_json
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 TEXT = st.text(max_size=20)
@@ -136,4 +136,4 @@ def test_an_error_comes_back_as_the_same(error: errors.TierwiseError) -> None:
     "told", [{}, {"error": "States.Timeout"}, {"error": "annotations"}, {"error": "TYPE_CHECKING"}]
 )
 def test_a_name_that_is_none_of_ours_is_a_lost_stage(told: dict[str, str]) -> None:
-    assert type(error_from_json(told)) is LostError
+    assert type(error_from_json(told)) is errors.LostError
