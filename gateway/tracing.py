@@ -9,9 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Final
-
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from typing import TYPE_CHECKING, Final
 
 from agents.resource import TargetView
 from gateway.http.exchange import WHOLE, Headers
@@ -20,6 +18,9 @@ from router_core.execution import DeviceOutcome
 from router_core.inference import EmbedRequest, InferenceRequest, InferenceResponse, StreamEvent
 from router_core.policy.rollout import Rollout
 from router_core.tracing import CURRENT, Attribute, Span, Tracing
+
+if TYPE_CHECKING:  # functions trace, too, and have no web framework
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _UNTRACED: Final = ("/health/", "/metrics")
 _JOINED: Final = ("traceparent", "tracestate", "x-amzn-trace-id")

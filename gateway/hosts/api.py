@@ -19,6 +19,7 @@ from gateway.hosts.answered import WorkflowRequests
 from gateway.hosts.api_gateway import Receive, Send, TooLargeAnswerError, answered
 from gateway.hosts.aws_lambda import Act
 from gateway.hosts.composition import Parts
+from gateway.hosts.traced import SampledApp, trace_function, traced_stages
 from gateway.http import answers
 from gateway.http.auth import KeyRing
 from gateway.http.dependencies import AppDependencies
@@ -39,7 +40,9 @@ _HEALTHY: Final = frozenset(("/health/liveness", "/health/liveliness", "/health/
 async def build(parts: Parts) -> Act:
     """The function. Raises `ConfigurationError`."""
     made = Plan(settings=parts.settings, targets=parts.targets.targets, keys=parts.keys)
-    router, app = await _application(parts, made)
+    traces = trace_function(parts.environ, parts.adapters, tuple(target.spec for target in made.targets))
+    router, app = await _application(parts, made, traces=traces)
+    chosen = SampledApp(app, parts.environ)
 
     async def act(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         await parts.catch_up()
@@ -49,7 +52,7 @@ async def build(parts: Parts) -> Act:
         left_s = context.get_remaining_time_in_millis() / 1000.0 - SPARE_S
         try:
             async with asyncio.timeout(left_s):
-                return await answered(app, event)
+                return await answered(chosen(), event)
         except TimeoutError:
             return _problem(DeadlineError((), left_s * 1000.0), event)
         except TooLargeAnswerError:
@@ -61,7 +64,7 @@ async def build(parts: Parts) -> Act:
     return act
 
 
-async def _application(parts: Parts, made: Plan) -> tuple[Router, Gateway]:
+async def _application(parts: Parts, made: Plan, *, traces: bool) -> tuple[Router, Gateway]:
     built, outside, clock = parts.adapters, parts.outside, SystemClock()
     stores = await parts.stores(made)
     router = assemble(
@@ -76,12 +79,13 @@ async def _application(parts: Parts, made: Plan) -> tuple[Router, Gateway]:
             clock=clock,
             affinity=stores.affinity,
             shared=stores.shared,
+            signals=await parts.signals(),
         ),
     )
     ring = KeyRing(records(made.keys))
     parts.rotating(ring)
     dependencies = AppDependencies(
-        router=router,
+        router=traced_stages(router) if traces else router,
         keys=ring,
         limiter=stores.limiter,
         metrics=_elsewhere,
@@ -93,7 +97,7 @@ async def _application(parts: Parts, made: Plan) -> tuple[Router, Gateway]:
         shared=stores.shared,
     )
     finished = FinishedAnswers(dependencies.answers_kept)
-    serving = Serving(router, stores.limiter, finished, streams=False)
+    serving = Serving(dependencies.router, stores.limiter, finished, streams=False)
     return router, gate(dependencies, _rest, serving, WorkflowRequests(outside))
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
+from aws_xray_sdk.core import xray_recorder
 from aws_xray_sdk.core.emitters.udp_emitter import PROTOCOL_DELIMITER, PROTOCOL_HEADER
 from aws_xray_sdk.core.models.facade_segment import FacadeSegment
 from aws_xray_sdk.core.models.segment import Segment
@@ -24,6 +25,8 @@ RUNTIME_HEADER: Final = "_X_AMZN_TRACE_ID"
 """The variable in which the runtime leaves the trace of the invocation at hand."""
 _NAMESPACES: Final[Mapping[Kind, str]] = {"internal": "local", "client": "remote"}
 _THROTTLED: Final = "throttled"
+# With its import the SDK opens a socket for a recorder that nobody here uses, and has no way to close it.
+xray_recorder.emitter._socket.close()
 
 
 class XRaySpan:
