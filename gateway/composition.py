@@ -23,6 +23,7 @@ from gateway.composition_crew import Crew
 from gateway.composition_keys import ROTATION_S, KeyRotation, records
 from gateway.composition_plan import Plan
 from gateway.composition_policy import policy_source, watch_policy
+from gateway.composition_signals import open_signals
 from gateway.composition_stores import Stores, open_stores
 from gateway.composition_targets import build_adapters
 from gateway.composition_tracing import trace, traced_app, traced_router
@@ -81,6 +82,7 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
     adapters.closers.append(stores.close)
     stored = await open_records(made, events)
     adapters.closers.append(stored.close)
+    signals = await open_signals(settings, adapters.closers)
     router = assemble(
         specs,
         Ports(
@@ -93,6 +95,7 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
             clock=clock,
             affinity=stores.affinity,
             shared=stores.shared,
+            signals=signals,
         ),
     )
     stored.watch(router.snapshot)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from agents.cache import CacheAgent
     from agents.others import Others
     from agents.resource import ResourceAgent
+    from agents.sensing import SignalServices
     from gateway.composition_keys import KeyRotation
     from gateway.composition_plan import Plan, PlannedKey
     from gateway.composition_stores import Stores
@@ -145,6 +146,14 @@ class Parts:
         settings = replace(self.settings, stores=StoreSettings())
         opened = await self.stores(Plan(settings=settings, targets=(), keys=()))
         return CacheAgent(opened.responses, opened.affinity)
+
+    async def signals(self) -> SignalServices | None:
+        """Services outside that are asked about requests."""
+        if self.settings.signals.comprehend is None and self.settings.signals.textract is None:
+            return None
+        from gateway.composition_signals import open_signals
+
+        return await open_signals(self.settings, self._closers)
 
     async def catch_up(self) -> None:
         """Take over a policy that changed while the function was frozen."""

@@ -53,11 +53,15 @@ async def build(parts: Parts) -> Act:
 
 
 async def _context(parts: Parts) -> Stage:
+    from agents.sensing import Sensing
     from agents.stages import ContextStage
     from agents.steps import Reading
 
     specs = {spec.name: spec for spec in parts.specs}
-    stage = ContextStage(Reading(await parts.cache_agent(), specs), parts.policies, CLOCK)
+    signals = await parts.signals()
+    sensing = None if signals is None else Sensing(signals, specs, CLOCK)
+    reading = Reading(await parts.cache_agent(), specs, sensing)
+    stage = ContextStage(reading, parts.policies, CLOCK)
     return _awake(parts.catch_up, stage)
 
 

@@ -27,6 +27,7 @@ _HOST_PORT: Final = r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?"
 _REDIS_URL: Final = r"rediss?://[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?(/[0-9]{1,3})?"
 _TABLE: Final = r"[A-Za-z0-9_.-]{3,255}"
 _BUCKET: Final = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+_AWS_REGION: Final = r"[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}"
 _REGION: Final = r"[A-Za-z]{2}|[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}"
 
 
@@ -48,7 +49,7 @@ class ServerSettings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetSettings:
     """One target. What is None comes from the dated model data. Prices are USD per million tokens. `cloudwatch` holds
-    the dimensions of the target's metrics there. `emulated` marks every answer as coming from a simulator. Each of a
+    the dimensions of the target's metrics there, `quotas` the codes of its quotas in Service Quotas. `emulated` marks every answer as coming from a simulator. Each of a
     Bedrock target's `fallback_regions` becomes a target of its own, `NAME@REGION`, so that residency and privacy
     judge it like any other."""
 
@@ -83,6 +84,7 @@ class TargetSettings:
     quality: Mapping[str, float] = field(default_factory=dict)
     energy_token_j: float | None = bounded(None, 0.0, 100_000.0)
     cloudwatch: Mapping[str, str] = field(default_factory=dict)
+    quotas: Mapping[str, str] = field(default_factory=dict)
     emulated: bool = False
 
 
@@ -192,6 +194,44 @@ class TracingSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignalSettings:
+    """AWS services that are asked about requests, by the region to ask them in; a region that is not given is a service
+    that is not asked. `budget_ms` is what they may cost one request. `cloudwatch`: SageMaker and Bedrock targets without
+    dimensions of their own are watched there, too."""
+
+    comprehend: str | None = matching(None, _AWS_REGION, "an AWS region")
+    textract: str | None = matching(None, _AWS_REGION, "an AWS region")
+    budget_ms: float = bounded(300.0, 10.0, 5000.0)
+    cloudwatch: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSettings:
+    """A target whose model comes and goes: by the desired count of an ECS `service`, or as an `adapter`, the folder of a
+    LoRA adapter on its node. `requests_per_min` is what one node takes."""
+
+    target: str = matching("", _NAME, "the name of a target")
+    service: str | None = matching(None, r"[A-Za-z0-9_-]{1,255}", "the name of an ECS service")
+    adapter: str | None = matching(None, r"/[A-Za-z0-9._/-]{1,500}", "a folder on the node")
+    min: int = bounded(0, 0, 1000)
+    max: int = bounded(1, 1, 1000)
+    requests_per_min: float = bounded(60.0, 0.1, 1_000_000.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodesSettings:
+    """Models on edge nodes that this gateway deploys, scales and retires. `idle_s`: how long nobody asks before a model
+    goes down to its `min`; `cooldown_s`: how long after a change the next may come; `every_s`: how often it is looked at."""
+
+    cluster: str | None = matching(None, r"[A-Za-z0-9_-]{1,255}", "the name of an ECS cluster")
+    region: str | None = matching(None, _AWS_REGION, "an AWS region")
+    every_s: float = bounded(15.0, 0.05, 60.0)
+    idle_s: float = bounded(900.0, 1.0, 86_400.0)
+    cooldown_s: float = bounded(300.0, 0.0, 86_400.0)
+    models: tuple[NodeSettings, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataSettings:
     """Own versions of the dated data files; None is the packaged one."""
 
@@ -214,5 +254,7 @@ class Settings:
     stores: StoreSettings = StoreSettings()
     device: DeviceSettings = DeviceSettings()
     tracing: TracingSettings = TracingSettings()
+    signals: SignalSettings = SignalSettings()
+    nodes: NodesSettings = NodesSettings()
     data: DataSettings = DataSettings()
     source: Path | None = field(default=None, metadata={"internal": True})
