@@ -42,7 +42,7 @@ async def build(parts: Parts) -> Act:
     made = Plan(settings=parts.settings, targets=parts.targets.targets, keys=parts.keys)
     traces = trace_function(parts.environ, parts.adapters, tuple(target.spec for target in made.targets))
     router, app = await _application(parts, made, traces=traces)
-    chosen = SampledApp(app, parts.environ)
+    chosen = SampledApp(app, parts.environ, parts.closing)
 
     async def act(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         await parts.catch_up()

@@ -131,6 +131,10 @@ class Parts:
         self._closers.append(opened.close)
         return opened
 
+    def closing(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Also call this at the end."""
+        self._closers.append(close)
+
     async def close(self) -> None:
         """End connections and threads."""
         built: Adapters | None = self.__dict__.get("adapters")

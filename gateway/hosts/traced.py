@@ -5,7 +5,7 @@ That import costs half a second, so a function whose requests are not sampled ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from agents.assembly import Router
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gateway.composition_targets import Adapters
     from router_core.resources import TargetSpec
 
+Close = Callable[[], Awaitable[None]]
 DAEMON: Final = "AWS_XRAY_DAEMON_ADDRESS"
 HEADER: Final = "_X_AMZN_TRACE_ID"
 
@@ -41,8 +42,9 @@ def traced_stages(router: Router) -> HttpRouter:
 class SampledApp:
     """Gives the application for the invocation at hand: traced when the runtime chose it."""
 
-    def __init__(self, app: ASGIApp, environ: Mapping[str, str]) -> None:
-        self._app, self._environ = app, environ
+    def __init__(self, app: ASGIApp, environ: Mapping[str, str], closing: Callable[[Close], None]) -> None:
+        """`closing` is told of what must be closed with the function."""
+        self._app, self._environ, self._closing = app, environ, closing
         self._traced: ASGIApp | None = None
 
     def __call__(self) -> ASGIApp:
@@ -52,5 +54,7 @@ class SampledApp:
             from gateway.tracing import TracedApp
             from router_core.adapters.aws.xray_tracing import XRayTracing
 
-            self._traced = TracedApp(self._app, XRayTracing(self._environ[DAEMON], self._environ))
+            tracing = XRayTracing(self._environ[DAEMON], self._environ)
+            self._closing(tracing.close)
+            self._traced = TracedApp(self._app, tracing)
         return self._traced

@@ -26,7 +26,7 @@ RUNTIME_HEADER: Final = "_X_AMZN_TRACE_ID"
 _NAMESPACES: Final[Mapping[Kind, str]] = {"internal": "local", "client": "remote"}
 _THROTTLED: Final = "throttled"
 # With its import the SDK opens a socket for a recorder that nobody here uses, and has no way to close it.
-xray_recorder.emitter._socket.close()
+xray_recorder.emitter._socket.close()  # type: ignore[attr-defined]  # private, and nothing else can
 
 
 class XRaySpan:
