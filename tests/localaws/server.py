@@ -69,12 +69,12 @@ def build() -> LocalAws:
         event_targets,
         invocation,
         rotation,
-        workflow_errors,
+        state_machines,
     )
     from tests.localaws.gateway import Gateway
 
     default_user_config["stepfunctions"]["execute_state_machine"] = True
-    for part in (invocation, event_sources, event_targets, rotation, workflow_errors, cfn_engine):
+    for part in (invocation, event_sources, event_targets, rotation, state_machines, cfn_engine):
         part.install()
     return LocalAws(DomainDispatcherApplication(create_backend_app), Gateway())
 
