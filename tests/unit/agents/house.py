@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agents.assembly import Ports, Router, assemble
+from agents.sensing import SignalServices
 from router_core.inference import Caller, InferenceRequest
 from router_core.policy.document import Policy
 from router_core.policy.parse import from_document
@@ -70,6 +71,7 @@ class House:
     events: FakeEvents = field(default_factory=FakeEvents)
     responses: FakeResponses = field(default_factory=FakeResponses)
     embedder: FakeEmbedder = field(default_factory=FakeEmbedder)
+    signals: SignalServices | None = None
 
     def build(self, **scripts: Any) -> Router:
         """Scripts by tier: device=[...], mec=[...], cloud=[...]; an unscripted target answers "fine"."""
@@ -85,6 +87,7 @@ class House:
                 events=self.events,
                 policy=FixedPolicy(Rollout(stable=self.policy)),
                 clock=self.clock,
+                signals=self.signals,
             ),
         )
 
