@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from router_core.deployment import resource_name
+from tests.localaws import address, second
 from tests.localaws.loopback import Reply, ask
 from tests.localaws.site import Site, running_site
 
@@ -84,3 +86,37 @@ def phone(site: Site) -> Client:
 def stranger(site: Site) -> Client:
     """A user of another tenant."""
     return Client(site, site.keys["other-app"].value)
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[str]:
+    """The second emulator."""
+    assert second.PYTHON.exists(), "make .venv-ministack/.ready installs it"
+    with second.running_ministack() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def expiring(site: Site, emulator: str) -> None:
+    """The data stack's tables in the second emulator, with one item that has expired and one that has not.
+
+    For the session, so that a test that waits for something else lets this minute pass, too. This emulator's templates
+    leave the tables' expiry out, so it is switched on by hand with what the template says.
+    """
+    kinds = ("AWS::DynamoDB::GlobalTable", "AWS::KMS::Key")
+    template = second.reduced(
+        site.assembly / f"{resource_name('dev', 'data')}.template.json", lambda _, body: body["Type"] in kinds
+    )
+    second.create(emulator, "data", template)
+    dynamodb = address.client("dynamodb", emulator)
+    for body in template["Resources"].values():
+        if "TimeToLiveSpecification" in body["Properties"]:
+            dynamodb.update_time_to_live(
+                TableName=body["Properties"]["TableName"],
+                TimeToLiveSpecification=body["Properties"]["TimeToLiveSpecification"],
+            )
+    for name, expires in (("gone", time.time() - 60), ("kept", time.time() + 3_600)):
+        at = {"expires": {"N": str(int(expires))}}
+        decision = {"request_id": {"S": name}, "kind": {"S": "decision"}}
+        dynamodb.put_item(TableName=resource_name("dev", "decisions"), Item=decision | at)
+        dynamodb.put_item(TableName=resource_name("dev", "state"), Item={"key": {"S": name}} | at)

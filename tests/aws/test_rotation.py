@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.aws.conftest import Client, until
 from tests.localaws.site import Site
 
@@ -10,6 +12,7 @@ TAKEN_OVER_S = 100.0
 BODY = {"input": "set a timer for 5 minutes"}
 
 
+@pytest.mark.usefixtures("expiring")  # its minute passes while this test waits for one of its own
 def test_a_rotated_key_opens_the_door_and_so_does_the_one_before(site: Site) -> None:
     secrets, operator = site.client("secretsmanager"), site.keys["operator"]
     before = Client(site, operator.value)
