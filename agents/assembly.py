@@ -138,6 +138,10 @@ class Router:
         """Take a target out of, or back into, service. Raises `NotFoundError`."""
         self._resource.drain(target, draining)
 
+    def place(self, target: str, residency: str) -> None:
+        """How the model of a target stands on its nodes: a word for operators."""
+        self._resource.place(target, residency)
+
     def rollout(self) -> Rollout:
         """The policies in force, and the share of sessions that the canary serves."""
         return self._resource.rollout

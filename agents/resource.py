@@ -45,6 +45,7 @@ class _Watch:
     proven_at: float | None = None
     throttled_until: float = 0.0
     draining: bool = False
+    residency: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +144,10 @@ class ResourceAgent:
         watch.draining = draining
         self._swap(self.rollout)
 
+    def place(self, target: str, residency: str) -> None:
+        """How the model of a target stands on its nodes, told by whoever keeps it there; the next snapshot shows it."""
+        self._watches[target].residency = residency
+
     def refresh(self, rollout: Rollout, estimates: Mapping[str, Estimates]) -> None:
         """Fold what was learned into a new snapshot; called on a timer, off the request path."""
         self._estimates = estimates
@@ -224,6 +229,7 @@ class ResourceAgent:
             decode_ms=_coarse(estimates.decode_ms),
             error_rate=round(estimates.error_rate, 2),
             quality_delta=round(estimates.quality_delta, 3),
+            residency=watch.residency or "hot",
         )
         if watch.draining:
             return replace(state, health="draining")
@@ -236,7 +242,7 @@ class ResourceAgent:
         if not reading.up:
             return replace(state, health="down")
         if reading.models and spec.model not in reading.models:
-            return replace(state, health="down", residency="cold")
+            return replace(state, health="down", residency=watch.residency or "cold")
         return _with_load(replace(state, health="up"), reading, watch.drain_per_s)
 
 

@@ -21,6 +21,7 @@ from agents.assembly import Ports, Router, assemble
 from gateway.composition_aws import Records, open_records
 from gateway.composition_crew import Crew
 from gateway.composition_keys import ROTATION_S, KeyRotation, records
+from gateway.composition_nodes import open_nodes
 from gateway.composition_plan import Plan
 from gateway.composition_policy import policy_source, watch_policy
 from gateway.composition_signals import open_signals
@@ -83,6 +84,7 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
     stored = await open_records(made, events)
     adapters.closers.append(stored.close)
     signals = await open_signals(settings, adapters.closers)
+    nodes = await open_nodes(made, stores.shared, stored.sink, adapters.closers, clock)
     router = assemble(
         specs,
         Ports(
@@ -90,7 +92,7 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
             embedders=adapters.embedders,
             probes=adapters.probes,
             responses=stores.responses,
-            events=stored.sink,
+            events=nodes.events,
             policy=policy,
             clock=clock,
             affinity=stores.affinity,
@@ -113,13 +115,18 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
     gateway._tasks = [
         asyncio.create_task(watch_policy(policy, settings.policy, stored.sink)),
         asyncio.create_task(_repeat(crew.every_s, crew.exchange)),
+        *nodes.start(router),
     ]
-    rotation = KeyRotation(made.keys, dependencies.keys)
-    if rotation.needed:
-        # Keys from before a rotation also open a gateway that starts after it.
-        await asyncio.to_thread(rotation.refresh)
-        gateway._tasks.append(asyncio.create_task(_repeat(ROTATION_S, rotation.refresh)))
+    gateway._tasks += await _rotating(KeyRotation(made.keys, dependencies.keys))
     return gateway
+
+
+async def _rotating(rotation: KeyRotation) -> list[asyncio.Task[None]]:
+    """Keys from before a rotation also open a gateway that starts after it."""
+    if not rotation.needed:
+        return []
+    await asyncio.to_thread(rotation.refresh)
+    return [asyncio.create_task(_repeat(ROTATION_S, rotation.refresh))]
 
 
 def _event_log(settings: EventSettings, worker: str) -> EventLog:

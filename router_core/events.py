@@ -14,6 +14,7 @@ from router_core.decision import RoutingDecision
 from router_core.errors import NoTargetError
 from router_core.execution import Attempt, Execution
 from router_core.record import dataclass
+from router_core.routing.residency import Action
 
 SCHEMA: Final = 1
 REPORTED: Final = "reported_by_device"
@@ -70,7 +71,7 @@ def decision_record(
         "scores": decision.scores,
         "rejected": decision.rejected,
         "fallbacks": decision.fallbacks,
-        "model_answers": [],
+        "model_answers": [advice.as_record() for advice in decision.advice],
     }
 
 
@@ -85,6 +86,21 @@ def refusal_record(time_s: float, tenant: str, request_id: str, error: NoTargetE
         "chosen": None,
         "outcome": error.outcome,
         "rejected": error.rejected,
+    }
+
+
+def nodes_record(time_s: float, target: str, action: Action, requests_per_min: float) -> dict[str, Any]:
+    """A change of how many nodes of a model are wanted."""
+    return {
+        "kind": "nodes",
+        "schema": SCHEMA,
+        "time": time_s,
+        "target": target,
+        "action": action.kind,
+        "before": action.before,
+        "nodes": action.nodes,
+        "reason": action.reason,
+        "requests_per_min": requests_per_min,
     }
 
 

@@ -103,6 +103,23 @@ class DocumentReader(Protocol):
     async def texts(self, images: tuple[str, ...]) -> tuple[str, ...]: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How many nodes of a model are wanted, and how many run."""
+
+    wanted: int
+    running: int
+
+
+class NodeFleet(Protocol):
+    """The nodes of one model. Raises `StoreError` when it can't be reached or does not obey."""
+
+    async def standing(self) -> Standing: ...
+
+    async def want(self, count: int) -> None:
+        """Have so many; it takes its time, and `standing` tells when it is done."""
+
+
 class AffinityFeed(Protocol):
     """Tells other workers where a session or a prompt prefix was served, and hears from them, in the background:
     neither call waits or raises."""

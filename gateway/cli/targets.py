@@ -20,6 +20,7 @@ def run(options: argparse.Namespace) -> int:
         "tier",
         "model",
         "health",
+        "residency",
         "saturation",
         "inflight",
         "region",

@@ -18,6 +18,7 @@ from gateway.sandbox.mec_answers import Writer
 from gateway.sandbox.mec_engine import Engine
 from gateway.sandbox.mec_errors import ApiError, scripted
 from gateway.sandbox.mec_generation import Generation
+from gateway.sandbox.mec_lora import Adapters
 from gateway.sandbox.mec_requests import BadRequestError, Job, chat_job, completion_job
 
 VERSION = "0.32.0+standin"
@@ -28,13 +29,14 @@ _CHAT, _COMPLETIONS, _EMBEDDINGS = "/v1/chat/completions", "/v1/completions", "/
 class MecOptions:
     """One node: chat models and embedding models it serves, its size in tokens, slots, and its speed.
 
-    `pace` scales every wait (0: none). `api_key` None leaves the node open; `control_token` None turns the
+    `pace` scales every wait (0: none). `lora_folders` are the LoRA adapters that lie on it. `api_key` None leaves the node open; `control_token` None turns the
     script endpoints off.
     """
 
     models: tuple[str, ...] = ("llama-3.1-8b",)
     embedding_models: tuple[str, ...] = ("bge-small-en-v1.5",)
     embedding_dimensions: int = 384
+    lora_folders: tuple[str, ...] = ()
     context_tokens: int = 8_192
     slots: int = 8
     kv_tokens: int = 65_536
@@ -52,6 +54,7 @@ class MecStandIn:
         self.seen = seen or Seen()
         models = (*options.models, *options.embedding_models)
         self.engine = Engine(models, slots=options.slots, kv_tokens=options.kv_tokens)
+        self.adapters = Adapters(options.lora_folders, self.engine, options.models)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -104,9 +107,13 @@ class MecStandIn:
         limit = self.options.context_tokens
         models = (*self.options.models, *self.options.embedding_models)
         data = [{"id": name, "root": name, "max_model_len": limit, **shared} for name in models]
-        return {"object": "list", "data": data}
+        return {"object": "list", "data": [*data, *self.adapters.cards()]}
 
     async def _post(self, request: wire.Request, send: Send) -> None:
+        if self.adapters.serves(request.path):
+            said = self.adapters.act(request.path, _object(request))
+            await wire.send_bytes(send, 200, said.encode(), {"content-type": "text/plain; charset=utf-8"})
+            return
         if request.path not in {_CHAT, _COMPLETIONS, _EMBEDDINGS}:
             raise ApiError(404, "Not Found")
         body = self._body(request)
@@ -122,17 +129,15 @@ class MecStandIn:
             await self._generate(request.path, body, step, send)
 
     def _body(self, request: wire.Request) -> dict[str, Any]:
-        try:
-            body = wire.parse_object(request.body)
-        except ValueError as error:
-            raise ApiError(400, "The body is not a JSON object") from error
+        body = _object(request)
         model = body.get("model")
         if not isinstance(model, str):
             raise ApiError(400, "model: Input should be a valid string", param="model")
-        if model not in self.engine.counts:
+        chat_models = (*self.options.models, *self.adapters.loaded)
+        if model not in (*chat_models, *self.options.embedding_models):
             raise ApiError(404, f"The model `{model}` does not exist.", param="model")
         embeds = request.path == _EMBEDDINGS
-        if model not in (self.options.embedding_models if embeds else self.options.models):
+        if model not in (self.options.embedding_models if embeds else chat_models):
             raise ApiError(400, f"The model does not support {'Embeddings' if embeds else 'Generation'} API")
         return body
 
@@ -171,6 +176,13 @@ class MecStandIn:
             answer = mec_embeddings.embeddings_answer(body, texts, self.options.embedding_dimensions)
         self.engine.finish(model, "stop", 0)
         await wire.send_json(send, 200, answer)
+
+
+def _object(request: wire.Request) -> dict[str, Any]:
+    try:
+        return wire.parse_object(request.body)
+    except ValueError as error:
+        raise ApiError(400, "The body is not a JSON object") from error
 
 
 def _named_model(request: wire.Request) -> str:
