@@ -108,6 +108,9 @@ class FunctionProcess:
         finally:
             timer.cancel()
         if answer is None:
+            # Its results are closed, so it is ending; until it has, it would pass for alive.
+            self._process.kill()
+            self._process.wait()
             answer = _ended(request_id, self._timeout_s if overran.is_set() else None)
         return Result(
             payload=answer["payload"],
