@@ -13,9 +13,9 @@ import pytest
 
 from tests.localaws import address
 from tests.localaws.function_logs import embedded_metrics
-from tests.localaws.gateway_access import allows
-from tests.localaws.gateway_routes import match
 from tests.localaws.processes import running_server
+from tests.localaws.rest.access import allows
+from tests.localaws.rest.routes import match
 
 CODE = """
 import os, sys, time

@@ -71,7 +71,7 @@ def build() -> LocalAws:
         rotation,
         state_machines,
     )
-    from tests.localaws.gateway import Gateway
+    from tests.localaws.rest.gateway import Gateway
 
     default_user_config["stepfunctions"]["execute_state_machine"] = True
     for part in (invocation, event_sources, event_targets, rotation, state_machines, cfn_engine):

@@ -13,9 +13,8 @@ from typing import Any, Final
 from moto.apigateway.models import APIGatewayBackend, ApiKey, Authorizer, RestAPI
 from werkzeug.wrappers import Request
 
-from tests.localaws import address
-from tests.localaws.gateway_refusal import Refusal
 from tests.localaws.invocation import call
+from tests.localaws.rest.refusal import Refusal
 
 DEFAULT_TTL_S: Final = 300
 
@@ -60,7 +59,7 @@ def _identity(authorizer: Authorizer, request: Request) -> list[str]:
 
 
 def _ask(authorizer: Authorizer, request: Request, token: str, arn: str) -> dict[str, Any]:
-    from tests.localaws.gateway import function_of
+    from tests.localaws.rest.gateway import function_of
 
     event: dict[str, Any] = {"type": authorizer.type, "methodArn": arn}
     if authorizer.type == "TOKEN":
@@ -147,8 +146,3 @@ class Limits:
             self._buckets[bucket] = (tokens - admitted, now)
         if not admitted:
             raise Refusal(429, "THROTTLED", "Too Many Requests")
-
-
-def execution_arn(api: str) -> str:
-    """The ARN below which an API's methods lie."""
-    return f"arn:aws:execute-api:{address.REGION}:{address.ACCOUNT}:{api}"

@@ -13,15 +13,15 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from moto.apigateway.models import APIGatewayBackend, Method, Resource, RestAPI, apigateway_backends
+from moto.apigateway.models import APIGatewayBackend, Method, RestAPI, apigateway_backends
 from werkzeug.wrappers import Request, Response
 
 from tests.localaws import address
-from tests.localaws.gateway_access import Authorizers, Caller, Limits, admit_key
-from tests.localaws.gateway_event import is_binary, proxy_event
-from tests.localaws.gateway_refusal import Refusal
-from tests.localaws.gateway_routes import find_route
 from tests.localaws.invocation import call
+from tests.localaws.rest.access import Authorizers, Caller, Limits, admit_key
+from tests.localaws.rest.event import is_binary, proxy_event
+from tests.localaws.rest.refusal import Refusal
+from tests.localaws.rest.routes import find_route
 
 PREFIX: Final = "/_gw/"
 MAX_BODY_BYTES: Final = 10 * 1024 * 1024
@@ -137,6 +137,3 @@ def _validate(api: RestAPI, method: Method, request: Request) -> None:
         jsonschema.Draft4Validator(schema).validate(json.loads(request.get_data() or b"null"))
     except (ValueError, jsonschema.ValidationError):
         raise Refusal(400, "BAD_REQUEST_BODY", "Invalid request body") from None
-
-
-__all__ = ["PREFIX", "Gateway", "Resource", "function_of"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from moto.apigateway.models import Method, Resource, RestAPI
 
-from tests.localaws.gateway_refusal import Refusal
+from tests.localaws.rest.refusal import Refusal
 
 
 def find_route(api: RestAPI, verb: str, path: str) -> tuple[Resource, Method, dict[str, str]]:
