@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 from agents.assembly import Ports, Router, assemble
 from gateway.composition_aws import Records, open_records
 from gateway.composition_crew import Crew
+from gateway.composition_device import open_desk
 from gateway.composition_keys import ROTATION_S, KeyRotation, records
 from gateway.composition_nodes import open_nodes
 from gateway.composition_plan import Plan
@@ -147,6 +148,7 @@ def _dependencies(made: Plan, router: Router, crew: Crew, stored: Records, store
         keys=KeyRing(records(made.keys)),
         limiter=stores.limiter,
         shared=stores.shared,
+        device=open_desk(settings, stores.shared),
         metrics=lambda: render(collector),
         catalogue=tuple(target.spec for target in made.targets),
         aliases=made.aliases,

@@ -8,6 +8,7 @@ from typing import Final
 
 from gateway.http.auth import KeyRing
 from gateway.http.bodies import MAX_BODY_BYTES
+from gateway.http.device.routes import DeviceDesk
 from gateway.http.ports import EventLookup, Router
 from router_core.ports import RateLimiter, StateStore
 from router_core.record import dataclass
@@ -23,7 +24,8 @@ class AppDependencies:
     models come from it and from `aliases` (alias -> `auto`, `auto:*` or a target). `decisions` reads the event log.
 
     Limits: bytes of a body, seconds for it to arrive, concurrent and waiting asynchronous requests, finished answers
-    kept for `GET /inference/{id}`, idempotent answers kept (count, bytes). `shared` is state that other workers see.
+    kept for `GET /inference/{id}`, idempotent answers kept (count, bytes). `shared` is state that other workers see;
+    `device` what devices that decide themselves need, None where they are not served.
     """
 
     router: Router
@@ -43,3 +45,4 @@ class AppDependencies:
     idempotent_kept: int = 10_000
     idempotent_bytes: int = 64 * 2**20
     shared: StateStore | None = None
+    device: DeviceDesk | None = None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gateway.http import stored
 from gateway.http.dependencies import AppDependencies
+from gateway.http.device.routes import device_routes
 from gateway.http.edge import Gateway, Handler, HotRoute
 from gateway.http.inference import InferenceRoutes
 from gateway.http.openai.routes import openai_routes
@@ -28,7 +29,7 @@ def gate(dependencies: AppDependencies, inside: ASGIApp, serving: Serving, accep
     return Gateway(
         inside,
         dependencies.keys,
-        {**routes, **more_routes},
+        {**routes, **more_routes, **device_routes(dependencies)},
         {**prefixes, **more_prefixes},
         policy_label=lambda: dependencies.router.rollout().stable.label,
         tiers={spec.name: spec.tier for spec in dependencies.catalogue},

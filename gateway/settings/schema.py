@@ -177,10 +177,15 @@ class StoreSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceSettings:
-    """ONNX Runtime in this process. `queue` is how many calls may wait for the one owner thread."""
+    """ONNX Runtime in this process: `queue` is how many calls may wait for the one owner thread. For devices that decide
+    themselves: the key that signs their bundles (without one there are none), how long a bundle holds, and the file
+    that lists the models they may fetch."""
 
     threads: int = bounded(1, 1, 64)
     queue: int = bounded(64, 1, 10_000)
+    signing_key: SecretRef | None = None
+    bundle_ttl_s: float = bounded(3600.0, 1.0, 30 * 86_400.0)
+    catalogue: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""`/device/*`: what devices that decide for themselves fetch and report."""
