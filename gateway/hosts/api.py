@@ -1,5 +1,6 @@
 """Whole requests in one function: the gateway's own paths behind API Gateway, without a server and its framework.
 
+Who answers stands in a variable: with an express state machine named there, the stages do, and this function waits.
 What differs from the gateway: answers are whole (API Gateway cannot stream, and waits 29 s), asynchronous requests run as
 executions of the workflow, and nothing runs in the background, so the host looks at targets and policy before a request
 and delivers the records before it answers.
@@ -18,6 +19,7 @@ from gateway.composition_plan import Plan
 from gateway.hosts.answered import WorkflowRequests
 from gateway.hosts.api_gateway import Receive, Send, TooLargeAnswerError, answered
 from gateway.hosts.aws_lambda import Act
+from gateway.hosts.by_workflow import WorkflowAnswers
 from gateway.hosts.composition import Parts
 from gateway.hosts.traced import SampledApp, trace_function, traced_stages
 from gateway.http import answers
@@ -97,7 +99,10 @@ async def _application(parts: Parts, made: Plan, *, traces: bool) -> tuple[Route
         shared=stores.shared,
     )
     finished = FinishedAnswers(dependencies.answers_kept)
-    serving = Serving(dependencies.router, stores.limiter, finished, streams=False)
+    runner = outside.waited()
+    answering = dependencies.router
+    chosen = answering if runner is None else WorkflowAnswers(answering, runner, outside.blobs())
+    serving = Serving(chosen, stores.limiter, finished, streams=False)
     return router, gate(dependencies, _rest, serving, WorkflowRequests(outside))
 
 

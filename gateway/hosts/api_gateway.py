@@ -15,7 +15,7 @@ from urllib.parse import unquote
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-App = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
 """ASGI in our own words: the framework is no part of a function."""
 Headers = list[tuple[bytes, bytes]]
 MOST_BYTES: Final = 5_500_000

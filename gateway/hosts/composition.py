@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from router_core.adapters.policy_file import FilePolicySource
     from router_core.resources import TargetSpec
 
-HEAR_S: Final = 30.0
-"""How often what others learned is read: it changes over minutes."""
 KEYS_S: Final = 60.0
 """How often keys are fetched again where they rotate."""
 LOOK_S: Final = 2.0
@@ -55,7 +53,6 @@ class Parts:
         self._rotation: KeyRotation | None = None
         self.looked, self._keys_read = Every(look_s), Every(KEYS_S)
         self._keys_read.due()
-        self._heard = Every(HEAR_S)
 
     @cached_property
     def settings(self) -> Settings:
@@ -115,7 +112,7 @@ class Parts:
 
         if self.settings.stores.state is None:
             return None
-        return Others(self.specs, self.outside.states())
+        return Others(self.specs, self.outside.states(), CLOCK)
 
     @cached_property
     def resource(self) -> ResourceAgent:
@@ -186,7 +183,7 @@ class Parts:
             for name, reading in zip(probes, readings, strict=True):
                 self.resource.learn(name, reading)
         others = self._others
-        if others is not None and self._heard.due():
+        if others is not None:
             await others.read()
         self.resource.refresh(self.policies.rollout(), {} if others is None else others.behind({}))
 

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from agents.carried import Snapshots, TargetFailedError, told_of
+from agents.carried import WAITING, Snapshots, TargetFailedError, told_of
 from agents.parcel import pack, unpack
 from agents.stages import Stage
 from gateway.hosts.composition import CLOCK, Parts
@@ -126,6 +126,8 @@ def _packed(parts: Parts, stage: Stage) -> Callable[[Mapping[str, Any]], Awaitab
 async def _unpacked(event: Mapping[str, Any], takes: tuple[str, ...], parts: Parts) -> dict[str, Any]:
     """What the stage takes, as it was before it travelled."""
     payload = {name: await unpack(event[name], parts.blobs) for name in takes if name in event}
+    if WAITING in event:
+        payload[WAITING] = event[WAITING]
     if "caught" in event:
         payload["caught"] = await unpack(told_of(event["caught"]), parts.blobs)
     return payload

@@ -9,11 +9,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from agents.assembly import Router
+from gateway.hosts.api_gateway import App
 from gateway.http.ports import Router as HttpRouter
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
-
     from gateway.composition_targets import Adapters
     from router_core.resources import TargetSpec
 
@@ -42,12 +41,12 @@ def traced_stages(router: Router) -> HttpRouter:
 class SampledApp:
     """Gives the application for the invocation at hand: traced when the runtime chose it."""
 
-    def __init__(self, app: ASGIApp, environ: Mapping[str, str], closing: Callable[[Close], None]) -> None:
+    def __init__(self, app: App, environ: Mapping[str, str], closing: Callable[[Close], None]) -> None:
         """`closing` is told of what must be closed with the function."""
         self._app, self._environ, self._closing = app, environ, closing
-        self._traced: ASGIApp | None = None
+        self._traced: App | None = None
 
-    def __call__(self) -> ASGIApp:
+    def __call__(self) -> App:
         if DAEMON not in self._environ or "Sampled=1" not in self._environ.get(HEADER, ""):
             return self._app
         if self._traced is None:

@@ -48,11 +48,11 @@ def test_no_error_of_a_service_model_is_unmapped() -> None:
 @pytest.mark.parametrize(("service", "operation", "code"), modelled())
 def test_each_becomes_an_error_of_ours_that_fails_no_request(service: str, operation: str, code: str) -> None:
     faults: Faults = SERVICES[service][1]
-    expected = StaleStateError if "Conditional" in code else StoreError
     error = ClientError({"Error": {"Code": code, "Message": CANARY}}, operation)
     with pytest.raises(StoreError) as caught, store_errors("the store", faults):
         raise error
-    assert type(caught.value) is expected
+    assert type(caught.value) is faults[code][0]
+    assert isinstance(caught.value, StaleStateError) == ("Conditional" in code)
     assert code in str(caught.value)
     assert CANARY not in str(caught.value)
 
@@ -127,8 +127,8 @@ def test_the_sdks_debug_lines_which_hold_bodies_are_never_written(
 
 
 def test_importing_the_adapters_does_not_import_the_sdk() -> None:
-    names = ("aws_client", "aws_secrets", "s3_archive", "s3_models", "dynamodb_decisions", "dynamodb_lookup",
-             "dynamodb_ledger", "dynamodb_records", "dynamodb_state", "dynamodb_faults")  # fmt: skip
+    names = ("aws.client", "aws.secrets", "aws.s3_archive", "aws.s3_models", "dynamodb.decisions",
+             "dynamodb.lookup", "dynamodb.ledger", "dynamodb.records", "dynamodb.state")  # fmt: skip
     imported = ", ".join(f"router_core.adapters.{name}" for name in names)
     code = (
         f"import sys, {imported}\n"
