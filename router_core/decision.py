@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from router_core.deliberation import Advice
 from router_core.record import dataclass
 
 
@@ -23,7 +24,7 @@ class RoutingDecision:
 
     `scores` and `rejected` together name every target, up to 32 (the best scores first); `unlisted` counts the rest.
     `propensity` is the probability with which the policy chose `target` given the same features.
-    `decided_by` is fast | deliberated | pinned | cache.
+    `decided_by` is fast | deliberated | pinned | cache; `advice` is what models said that were asked about it, followed or not.
     """
 
     request_id: str
@@ -46,3 +47,4 @@ class RoutingDecision:
     emulated: bool = False
     explored: bool = False
     quality_short: bool = False
+    advice: tuple[Advice, ...] = ()

@@ -19,6 +19,12 @@ def run(options: argparse.Namespace) -> int:
         return _replay(options)
     if options.text is None:
         raise RequestError("explain needs TEXT, or --replay ID")
+    if options.deliberate:
+        from gateway.cli.explain_twice import explain_twice, show_twice
+
+        both = explain_twice(options)
+        print_json(both) if options.json else show_twice(both)
+        return 0
     if options.sandbox:
         answer = decide_here(options)
     else:

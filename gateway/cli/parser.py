@@ -102,6 +102,11 @@ def _explain(parser: Parser) -> None:
         "--sandbox", action="store_true", help="decide in this process, for the sandbox's targets all up"
     )
     parser.add_argument(
+        "--deliberate",
+        action="store_true",
+        help="decide in this process, ask the router's model as well, show both",
+    )
+    parser.add_argument(
         "--replay", metavar="ID", help="decide a recorded request again and compare bit by bit"
     )
     parser.add_argument("--events", metavar="DIR", help="where the records are (events.dir)")

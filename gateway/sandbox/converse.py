@@ -26,6 +26,8 @@ _STOP_REASONS = {
     "tool": "tool_use",
     "stop_sequence": "stop_sequence",
 }
+_ANSWERING = "StructuredOutputTool"
+"""How Strands describes the tool whose arguments are the answer."""
 _PADDING = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -57,7 +59,14 @@ def _texts(message: Mapping[str, Any]) -> str:
 
 def _tools(body: Mapping[str, Any]) -> tuple[Tool, ...]:
     specs = [tool["toolSpec"] for tool in body.get("toolConfig", {}).get("tools", []) if "toolSpec" in tool]
-    return tuple(Tool(name=spec["name"], schema=spec["inputSchema"].get("json", {})) for spec in specs)
+    return tuple(
+        Tool(
+            name=spec["name"],
+            schema=spec["inputSchema"].get("json", {}),
+            answers=_ANSWERING in spec.get("description", ""),
+        )
+        for spec in specs
+    )
 
 
 def _tool_choice(body: Mapping[str, Any]) -> str:

@@ -26,10 +26,12 @@ Finish = Literal["stop", "length", "tool", "stop_sequence"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """A tool the caller offers; `schema` is the JSON schema of its arguments."""
+    """A tool the caller offers; `schema` is the JSON schema of its arguments, `answers` whether calling it is the answer
+    itself, which agent frameworks ask for in the tool's description."""
 
     name: str
     schema: Mapping[str, Any]
+    answers: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +127,9 @@ def _tool_to_call(question: Question) -> Tool | None:
     if named is not None:
         return named
     mentioned = next((tool for tool in question.tools if _mentions(question.text, tool.name)), None)
+    answering = next((tool for tool in question.tools if tool.answers), None)
+    if answering is not None:
+        return answering
     if question.tool_choice == "any":
         return mentioned or question.tools[0]
     # After a tool's result the answer is text, or a conversation would never end.

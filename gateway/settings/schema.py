@@ -28,6 +28,7 @@ _REDIS_URL: Final = r"rediss?://[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?(/[0-9]{1,3})
 _TABLE: Final = r"[A-Za-z0-9_.-]{3,255}"
 _BUCKET: Final = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 _AWS_REGION: Final = r"[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}"
+_MODEL_ID: Final = r"[!-~]{1,256}"
 _REGION: Final = r"[A-Za-z]{2}|[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}"
 
 
@@ -237,6 +238,18 @@ class NodesSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeliberationSettings:
+    """Where the models are that agents ask: Nova at Bedrock, in `region` (or AWS_REGION). Without a region nobody is asked.
+    The models are named as Bedrock knows them, inference profiles included."""
+
+    region: str | None = matching(None, _AWS_REGION, "an AWS region")
+    endpoint_url: str | None = matching(None, r"https?://[!-~]{1,500}", "an http(s) URL")
+    micro: str = matching("amazon.nova-micro-v1:0", _MODEL_ID, "the id of a model at Bedrock")
+    lite: str = matching("amazon.nova-lite-v1:0", _MODEL_ID, "the id of a model at Bedrock")
+    pro: str = matching("amazon.nova-pro-v1:0", _MODEL_ID, "the id of a model at Bedrock")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataSettings:
     """Own versions of the dated data files; None is the packaged one."""
 
@@ -261,5 +274,6 @@ class Settings:
     tracing: TracingSettings = TracingSettings()
     signals: SignalSettings = SignalSettings()
     nodes: NodesSettings = NodesSettings()
+    deliberation: DeliberationSettings = DeliberationSettings()
     data: DataSettings = DataSettings()
     source: Path | None = field(default=None, metadata={"internal": True})

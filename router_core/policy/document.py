@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from router_core.inference import COMPLIANCES, OBJECTIVES, TIERS
+from router_core.policy.deliberation import AGENTS, Deliberates, DeliberationLimits
 from router_core.record import dataclass
 from router_core.signals.request_class import ClassRules
 
@@ -175,6 +176,10 @@ def _compliance() -> Mapping[str, Compliance]:
     )
 
 
+def _deliberation() -> Mapping[str, Deliberates]:
+    return MappingProxyType({agent: Deliberates() for agent in AGENTS})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """One version of the policy. `label` names it in decisions, `sha256` covers its canonical text."""
@@ -193,6 +198,8 @@ class Policy:
     breaker: Breaker = Breaker()
     cache: CachePolicy = CachePolicy()
     exploration: Exploration = Exploration()
+    deliberation: Mapping[str, Deliberates] = field(default_factory=_deliberation)
+    deliberation_limits: DeliberationLimits = DeliberationLimits()
     raise_privacy_by_pii: bool = True
     sha256: str = ""
 
@@ -206,6 +213,7 @@ KEYED_SECTIONS: Final[Mapping[str, tuple[type, tuple[str, ...]]]] = {
     "classes": (ClassPolicy, ("simple", "complex", "critical", "batch")),
     "tiers": (TierPolicy, TIERS),
     "compliance": (Compliance, COMPLIANCES),
+    "deliberation": (Deliberates, AGENTS),
 }
 SECTIONS: Final[Mapping[str, type]] = {
     "references": References,
@@ -216,4 +224,5 @@ SECTIONS: Final[Mapping[str, type]] = {
     "breaker": Breaker,
     "cache": CachePolicy,
     "exploration": Exploration,
+    "deliberation_limits": DeliberationLimits,
 }

@@ -15,21 +15,22 @@ from typing import Any, Final
 
 from router_core.errors import ConfigurationError
 from router_core.inference import DEVICE_CLASSES, OBJECTIVES, PRIVACY_LEVELS, THERMALS
+from router_core.policy.deliberation import MODES
 from router_core.policy.document import KEYED_SECTIONS, SCHEMA, SECTIONS, Policy
 
 MAX_BYTES: Final = 8000
 MAX_NUMBER: Final = 1e9
 _FRACTIONS: Final = frozenset(
     {
-        "complex_at", "confidence_high", "confidence_low", "device_confidence", "error_rate", "max_cpu_load",
-        "min_battery", "rate", "stickiness", "unknown_health",
+        "complex_at", "confidence_high", "confidence_low", "deadline_share", "device_confidence", "error_rate", "max_cpu_load",
+        "min_battery", "rate", "sample_rate", "stickiness", "unknown_health",
     }
 )  # fmt: skip
 _AT_LEAST_ONE: Final = frozenset(
     {"attempts", "attempts_per_target", "failures", "min_samples", "max_output_tokens"}
 )
 _POSITIVE: Final = frozenset(
-    {"latency_ms", "cost_usd", "energy_j", "deadline_ms", "stream_idle_ms", "saturation"}
+    {"latency_ms", "cost_usd", "energy_j", "deadline_ms", "stream_idle_ms", "saturation", "budget_ms"}
 )
 _WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "max_privacy": PRIVACY_LEVELS,
@@ -38,6 +39,7 @@ _WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "optimize": OBJECTIVES,
     "classes": ("simple", "complex", "critical", "batch"),
     "critical_devices": DEVICE_CLASSES,
+    **dict.fromkeys(("simple", "complex", "critical", "batch"), MODES),
 }
 
 

@@ -10,17 +10,19 @@ from typing import Any
 
 from router_core.context import RequestContext
 from router_core.decision import RoutingDecision
+from router_core.deliberation import Advice
 from router_core.errors import StoreError
 from router_core.policy.parse import from_document
 from router_core.resources import ResourceState
 from router_core.routing.decide import decide
+from router_core.routing.preferred import followed
 from router_core.routing.table import compile_table
 
 Record = Mapping[str, Any]
 
 
 def replay(decision_record: Record, state_record: Record, policy_record: Record) -> RoutingDecision:
-    """The decision that the fast path takes from these records. Its hashes are those of what was read, not what the
+    """The decision taken from these records: the fast path's, and what a model answered then followed again; no model is asked. Its hashes are those of what was read, not what the
     records claim. Raises `StoreError` for records that are damaged or incomplete, `ConfigurationError` for a
     policy that isn't valid, `NoTargetError` when nothing is left."""
     try:
@@ -28,7 +30,8 @@ def replay(decision_record: Record, state_record: Record, policy_record: Record)
         state = ResourceState.from_record(state_record)
         table = compile_table(state, from_document(policy_record["document"]))
         inflight = tuple((int(index), int(count)) for index, count in decision_record["inflight"])
-        return decide(context, table, inflight)
+        advice = tuple(Advice.from_record(one) for one in decision_record.get("model_answers", ()))
+        return followed(decide(context, table, inflight), advice, context, table, inflight)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise StoreError(f"the records can't be replayed: {type(error).__name__} {error}") from error
 
@@ -36,7 +39,7 @@ def replay(decision_record: Record, state_record: Record, policy_record: Record)
 def differences(decision_record: Record, decision: RoutingDecision) -> tuple[str, ...]:
     """Names of the record's fields that the decision does not repeat to the bit, in the record's order.
 
-    A deliberated or cached answer keeps its fast decision's scores, but may name another target: that is a difference.
+    A cached answer keeps its fast decision's scores, but may name another target: that is a difference.
     """
     again: dict[str, object] = {
         "request_id": decision.request_id,

@@ -1,0 +1,44 @@
+"""What deliberation did so far, in numbers: how often it was asked and why not, what that cost and how long it took."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from agents.figures import Buckets
+from router_core.monitoring import Histogram
+from router_core.record import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliberationNumbers:
+    """Outcomes by agent and word, micro-USD and seconds by agent."""
+
+    outcomes: dict[tuple[str, str], int]
+    cost_usd: dict[str, float]
+    seconds: dict[str, Histogram]
+
+
+class Figures:
+    """Plain counters, for one event loop."""
+
+    def __init__(self) -> None:
+        self._outcomes: Counter[tuple[str, str]] = Counter()
+        self._cost: dict[str, float] = {}
+        self._seconds: dict[str, Buckets] = {}
+
+    def count(self, agent: str, outcome: str) -> None:
+        """One decision that ended so."""
+        self._outcomes[agent, outcome] += 1
+
+    def asked(self, agent: str, seconds: float, cost_usd: float) -> None:
+        """One answer of a model."""
+        self._cost[agent] = self._cost.get(agent, 0.0) + cost_usd
+        self._seconds.setdefault(agent, Buckets()).add(seconds)
+
+    def numbers(self) -> DeliberationNumbers:
+        """All so far."""
+        return DeliberationNumbers(
+            outcomes=dict(self._outcomes),
+            cost_usd=dict(self._cost),
+            seconds={agent: buckets.histogram() for agent, buckets in self._seconds.items()},
+        )

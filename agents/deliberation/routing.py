@@ -1,0 +1,105 @@
+"""What the router agent asks: which of the permitted targets should be tried first."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from agents.deliberation.asking import Choice, Form, Question
+from agents.deliberation.prompt import prompt
+from agents.deliberation.quoting import excerpt, quoted
+from router_core.context import RequestContext
+from router_core.decision import RoutingDecision
+from router_core.inference import InferenceRequest
+from router_core.record import dataclass
+from router_core.routing.objective import InFlight, Weighed, weigh
+from router_core.routing.preferred import ROUTER, choices
+from router_core.routing.table import TargetTable
+
+SHOWN: Final = 8
+"""Targets among which a model chooses; more are noise, and cost tokens."""
+_BASES: Final = ("quality", "latency", "cost", "load", "energy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighing:
+    """A decision that the fast path has taken, with all that it was taken from."""
+
+    request: InferenceRequest
+    context: RequestContext
+    decision: RoutingDecision
+    table: TargetTable
+    inflight: InFlight
+
+
+def candidates(decision: RoutingDecision) -> tuple[str, ...]:
+    """The best targets of those that are permitted, by name: an order by score would make the model follow it."""
+    best = sorted(choices(decision), key=lambda name: (-decision.scores[name], name))[:SHOWN]
+    if best and decision.target not in best:
+        best[-1] = decision.target
+    return tuple(sorted(best))
+
+
+def question(weighing: Weighing) -> Question:
+    """The question about one decision."""
+    names = candidates(weighing.decision)
+    facts = {
+        "request": _request(weighing.context),
+        "targets": _targets(weighing, names),
+        "excerpt": excerpt(weighing.request),
+    }
+    return Question(agent=ROUTER, role="pro", prompt=prompt(ROUTER), text=quoted(facts), form=form(names))
+
+
+def form(names: tuple[str, ...]) -> Form:
+    """The answer: one of these targets, and on what ground."""
+    return Form(
+        name="RoutingChoice",
+        meaning="The target that should be asked first.",
+        choices=(
+            Choice(name="target", words=names, meaning="one of the targets listed"),
+            Choice(name="basis", words=_BASES, meaning="the fact that decided it"),
+        ),
+    )
+
+
+def _request(context: RequestContext) -> dict[str, Any]:
+    """What is known of the request, without who asked."""
+    shown = {
+        "class": context.request_class,
+        "task": context.task,
+        "complexity": round(context.complexity, 2),
+        "language": context.language,
+        "prompt_tokens": context.prompt_tokens,
+        "answer_tokens": context.output_tokens,
+        "optimize": context.optimize,
+        "deadline_ms": context.max_latency_ms,
+        "budget_usd": context.max_cost_usd,
+        "min_quality": context.min_quality,
+        "tools": context.tools,
+        "stream": context.stream,
+        "turns": context.turns,
+    }
+    return {name: value for name, value in shown.items() if value not in (None, False)}
+
+
+def _targets(weighing: Weighing, names: tuple[str, ...]) -> list[dict[str, Any]]:
+    table = weighing.table
+    weighed = weigh(weighing.context, table, weighing.inflight)
+    return [_target(weighing, weighed, table.index[name]) for name in names]
+
+
+def _target(weighing: Weighing, weighed: Weighed, i: int) -> dict[str, Any]:
+    spec, state = weighing.table.targets[i].spec, weighing.table.targets[i].state
+    return {
+        "name": spec.name,
+        "tier": spec.tier,
+        "model": spec.model,
+        "capability": spec.capability,
+        "quality": round(weighed.quality[i], 3),
+        "latency_ms": round(weighed.latency_ms[i], 1),
+        "cost_usd": round(weighed.cost_usd[i], 7),
+        "energy_j": round(weighed.energy_j[i], 2),
+        "saturation": round(state.saturation, 2),
+        "error_rate": round(state.error_rate, 3),
+        "score": round(weighing.decision.scores[spec.name], 3),
+    }

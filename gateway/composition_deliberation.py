@@ -1,0 +1,111 @@
+"""Opens the models that agents ask, where the settings say where those are; without a region no SDK is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.composition_plan import Plan
+from gateway.composition_sandbox import Access
+from gateway.settings.schema import DeliberationSettings
+from router_core.adapters.data_files import DatedData, find_model, groups_of, load_data
+from router_core.errors import ConfigurationError
+from router_core.ports import Clock, Ledger
+
+if TYPE_CHECKING:  # what agents ask with is an extra, and loading it takes seconds
+    from agents.deliberation.deliberator import Deliberator
+
+CONNECT_S: Final = 1.0
+READ_S: Final = 10.0
+SANDBOX_REGION: Final = "us-east-1"
+_ROLES: Final = ("micro", "lite", "pro")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedDeliberation:
+    """What decides about thinking, and what ends the threads that it thinks on."""
+
+    deliberator: Deliberator
+    thinker: Any
+
+    async def close(self) -> None:
+        """Give up on open questions, end the threads."""
+        await self.deliberator.close()
+        await self.thinker.close()
+
+
+def region_of(made: Plan, environ: Mapping[str, str]) -> str | None:
+    """The region to ask in: as configured, else AWS's own where an endpoint is given, else the sandbox's."""
+    settings = made.settings.deliberation
+    if settings.region is not None:
+        return settings.region
+    if settings.endpoint_url is not None:
+        return environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or SANDBOX_REGION
+    return SANDBOX_REGION if made.access.secret_access_key is not None else None
+
+
+def open_deliberation(
+    made: Plan, environ: Mapping[str, str], ledger: Ledger, clock: Clock
+) -> OpenedDeliberation | None:
+    """The deliberator, None where no region is given. Nothing is imported of the SDKs before the first question is
+    asked on its thread, but they must be there. Raises `ConfigurationError`."""
+    region = region_of(made, environ)
+    if region is None:
+        return None
+    if find_spec("strands") is None or find_spec("boto3") is None:
+        raise ConfigurationError(
+            "settings: deliberation needs its packages: pip install 'tierwise[aws,deliberation]'"
+        )
+    from agents.deliberation.deliberator import Deliberator, Home
+    from agents.deliberation.nova import NovaThinker
+
+    settings = made.settings
+    data = load_data(settings.data.models, settings.data.regions)
+    thinker = NovaThinker(nova_place(settings.deliberation, region, made.access, data))
+    home = Home(
+        groups=groups_of(data, region), specs={target.spec.name: target.spec for target in made.targets}
+    )
+    return OpenedDeliberation(deliberator=Deliberator(thinker, ledger, clock, home), thinker=thinker)
+
+
+def nova_place(settings: DeliberationSettings, region: str, access: Access, data: DatedData) -> Any:
+    """Where Nova is, as its client takes it. Raises `ConfigurationError` for a model whose price is not known."""
+    from agents.deliberation.nova import NovaModel, NovaPlace
+
+    def model(role: str) -> NovaModel:
+        name: str = getattr(settings, role)
+        entry = find_model(data, name, "bedrock")
+        if entry is None:
+            # A spend cap over a price that nobody knows would cap nothing.
+            raise ConfigurationError(f"settings: deliberation.{role} is not among the priced models")
+        return NovaModel(id=name, price_in=float(entry["price_in"]), price_out=float(entry["price_out"]))
+
+    own = settings.region is None and settings.endpoint_url is None
+    return NovaPlace(
+        models={role: model(role) for role in _ROLES},
+        session=lambda: _session(region, access if own else None),
+        config=_config,
+        endpoint_url=access.bedrock_url if own else settings.endpoint_url,
+    )
+
+
+def _session(region: str, access: Access | None) -> Any:
+    """Credentials from where boto3 finds them; the sandbox's own for its stand-in."""
+    given: dict[str, str] = {}
+    if access is not None and access.secret_access_key is not None:
+        given = {
+            "aws_access_key_id": access.access_key_id,
+            "aws_secret_access_key": access.secret_access_key.reveal(),
+        }
+    return import_module("boto3.session").Session(region_name=region, **given)
+
+
+def _config() -> Any:
+    return import_module("botocore.config").Config(
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        connect_timeout=CONNECT_S,
+        read_timeout=READ_S,
+    )
