@@ -86,7 +86,8 @@ class VllmProbe:
 
     async def _list_models(self) -> bool:
         """Refresh the list now and then; an old one stays when the node does not answer. False: none was ever had."""
-        if self._probes % MODELS_EVERY == 0 or not self._models:
+        # A node that lacks the model may be loading it: it is asked each time.
+        if self._probes % MODELS_EVERY == 0 or self._model not in self._models:
             reply = await self._get(f"{self._pool.origin.path}/models")
             if isinstance(reply, Reply) and reply.status == 200:
                 self._models = _model_names(reply.body) or self._models
