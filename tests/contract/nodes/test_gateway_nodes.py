@@ -53,10 +53,7 @@ def test_what_is_asked_for_is_deployed_and_then_serves(
             with httpx2.Client(
                 base_url=gateway.url, headers=gateway.headers, timeout=30, trust_env=False
             ) as admin:
-                assert {name: stands(admin)[name] for name in ("mec/support", "mec/big")} == {
-                    "mec/support": "cold",
-                    "mec/big": "cold",
-                }
+                until(lambda: {stands(admin)[name] for name in ("mec/support", "mec/big")} == {"cold"})
                 answers = [ask(admin, "mec/support"), ask(admin, "mec/big")]
                 assert answers == [503, 503]
                 until(lambda: ask(admin, "mec/support") == 200)
