@@ -7,10 +7,9 @@ import json
 import logging
 import threading
 import time
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from moto.events.models import Rule
-from moto.events.utils import EventTemplateParser
 
 from tests.localaws.invocation import send
 from tests.localaws.replacing import replace
@@ -24,15 +23,28 @@ def body_for(target: dict[str, Any], event: dict[str, Any]) -> Any:
     if "Input" in target:
         return json.loads(target["Input"])
     if path := target.get("InputPath"):
-        found: Any = event
-        for part in path.removeprefix("$").strip(".").split("."):
-            found = found[part] if part else found
-        return found
+        return _at(event, path)
     if transformer := target.get("InputTransformer"):
-        return EventTemplateParser.parse(
-            transformer["InputTemplate"], transformer.get("InputPathsMap", {}), cast(Any, event)
-        )
+        return transformed(transformer, event)
     return event
+
+
+def _at(event: Any, path: str) -> Any:
+    for part in path.removeprefix("$").strip(".").split("."):
+        event = event[part] if part else event
+    return event
+
+
+def transformed(transformer: dict[str, Any], event: dict[str, Any]) -> Any:
+    """The template with its placeholders filled: JSON, or where every line is a quoted text, those lines as text."""
+    text: str = transformer["InputTemplate"]
+    for name, path in transformer.get("InputPathsMap", {}).items():
+        value = _at(event, path)
+        text = text.replace(f"<{name}>", value if isinstance(value, str) else json.dumps(value))
+    lines = text.strip().split("\n")
+    if all(len(line) > 1 and line[0] == line[-1] == '"' for line in lines):
+        return "\n".join(line[1:-1] for line in lines)
+    return json.loads(text)
 
 
 def _with_written_time(event: dict[str, Any]) -> dict[str, Any]:

@@ -129,9 +129,10 @@ def _failure(function: LambdaFunction, event: Any, result: Result, attempts: int
     }
 
 
-def send(arn: str, message: dict[str, Any]) -> None:
+def send(arn: str, message: Any) -> None:
     """Deliver `message` to the destination `arn`. Raises ValueError for a service that takes none."""
-    service, text = arn.split(":")[2], json.dumps(message, default=str)
+    service = arn.split(":")[2]
+    text = message if isinstance(message, str) else json.dumps(message, default=str)
     if service == "sqs":
         url = address.client("sqs").get_queue_url(QueueName=arn.rsplit(":", 1)[1])["QueueUrl"]
         address.client("sqs").send_message(QueueUrl=url, MessageBody=text)
