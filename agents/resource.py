@@ -129,6 +129,8 @@ class ResourceAgent:
 
     def learn(self, target: str, reading: Reading) -> None:
         """A probe's reading; counters are turned into rates against the reading before."""
+        if not reading.known:
+            return
         watch, now = self._watches[target], self._clock.monotonic_s()
         before, seconds = watch.reading, now - watch.read_at
         if before is not None and before.requests_total is not None and reading.requests_total is not None:
@@ -247,7 +249,7 @@ class ResourceAgent:
 
 
 def _with_load(state: TargetState, reading: Reading, drain_per_s: float) -> TargetState:
-    """Queue wait is waiting / drain rate; saturation the worse of queue depth and KV cache use."""
+    """Queue wait is waiting / drain rate; saturation the worst of queue depth, KV cache use and used quota."""
     waiting, kv = reading.waiting or 0, reading.kv_usage or 0.0
     queries = reading.prefix_queries or 0.0
     return replace(
@@ -256,7 +258,7 @@ def _with_load(state: TargetState, reading: Reading, drain_per_s: float) -> Targ
         waiting=waiting,
         kv_usage=round(kv, 2),
         queue_ms=round(1000.0 * waiting / drain_per_s) if waiting and drain_per_s > 0.01 else waiting * 200.0,
-        saturation=round(max(waiting / QUEUE_LIMIT, kv / KV_LIMIT), 2),
+        saturation=round(max(waiting / QUEUE_LIMIT, kv / KV_LIMIT, reading.load or 0.0), 2),
         prefix_hit_rate=round((reading.prefix_hits or 0.0) / queries, 2) if queries else 0.0,
         rtt_ms=_coarse(reading.rtt_ms),
     )

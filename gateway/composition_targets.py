@@ -51,13 +51,25 @@ def build_adapters(made: Plan) -> Adapters:
     }
     for target in made.targets:
         builders[target.spec.kind](target, made, built)
-        if target.settings.cloudwatch:
-            _watch(target, built)
+        if dimensions := _dimensions(target, made):
+            _watch(target, dimensions, built)
     return built
 
 
-def _watch(target: PlannedTarget, built: Adapters) -> None:
-    """What CloudWatch tells of the target, in the place of any other look at it."""
+def _dimensions(target: PlannedTarget, made: Plan) -> Mapping[str, str]:
+    """Where the target's metrics are: as its settings say, else, where it is to be watched at all, as AWS names them."""
+    settings = target.settings
+    if settings.cloudwatch or target.stand_in or not (made.settings.signals.cloudwatch or settings.quotas):
+        return settings.cloudwatch
+    if target.spec.kind == "bedrock":
+        return {"ModelId": target.spec.model}
+    if target.spec.kind == "sagemaker":
+        return {"EndpointName": settings.endpoint or "", "VariantName": "AllTraffic"}
+    return {}
+
+
+def _watch(target: PlannedTarget, dimensions: Mapping[str, str], built: Adapters) -> None:
+    """What CloudWatch tells of the target, in the place of any other look at it, and what its quotas make of that."""
     if find_spec("boto3") is None:
         raise ConfigurationError(f"target {target.spec.name}: cloudwatch needs the aws extra")
     from router_core.adapters.aws.client import aws_client
@@ -67,9 +79,15 @@ def _watch(target: PlannedTarget, built: Adapters) -> None:
         client = aws_client("cloudwatch", region=target.spec.region)
     except StoreError as error:
         raise ConfigurationError(f"target {target.spec.name}: cloudwatch: {error}") from None
-    probe = CloudWatchProbe(client, WATCHES[target.spec.kind], target.settings.cloudwatch)
+    probe = CloudWatchProbe(client, WATCHES[target.spec.kind], dimensions)
     built.probes[target.spec.name] = probe
     built.closers.append(probe.close)
+    if target.settings.quotas:
+        from router_core.adapters.aws.service_quotas import QuotaProbe, ServiceQuotas
+
+        quotas = ServiceQuotas(aws_client("service-quotas", region=target.spec.region))
+        built.probes[target.spec.name] = QuotaProbe(probe, quotas, target.settings.quotas)
+        built.closers.append(quotas.close)
 
 
 def _onnx(target: PlannedTarget, made: Plan, built: Adapters) -> None:

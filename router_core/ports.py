@@ -6,11 +6,12 @@ holds no policy, and passes the contract suite of its port.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from router_core.execution import Chunk, EmbeddingAnswer, ModelAnswer
 from router_core.inference import Message, Params
+from router_core.jobs.records import Claim, Job, Step
 from router_core.policy.rollout import Rollout
 from router_core.record import dataclass
 
@@ -45,9 +46,15 @@ class EmbedCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What a probe saw of a target; None where the target does not tell. Counters are since its start."""
+    """What a probe saw of a target; None where the target does not tell. Counters are since its start. `load` is the share
+    in use of what it may take, 1 and above when that is all. `known` is False where nothing could be learned: neither
+    for nor against the target."""
 
     up: bool
+    known: bool = True
+    load: float | None = None
+    requests_per_min: float | None = None
+    tokens_per_min: float | None = None
     rtt_ms: float | None = None
     running: int | None = None
     waiting: int | None = None
@@ -197,6 +204,31 @@ class Ledger(Protocol):
 
     async def spent(self, account: str, period: str) -> int:
         """Reserved and used together."""
+
+
+class JobHistory(Protocol):
+    """Asynchronous requests and what came of them. Every change is one act: stored together with the messages that it
+    publishes, or not at all. Raises `StoreError`."""
+
+    async def create(self, job: Job, queues: Sequence[str] = ...) -> bool:
+        """Store a new job with its messages; False and nothing when its id is there."""
+
+    async def advance(self, claim: Claim, step: Step) -> bool:
+        """Store a step of the claimed job; False when another was faster, so that only its cost is added."""
+
+    async def find(self, tenant: str, request_id: str) -> Job | None: ...
+
+
+class JobQueue(Protocol):
+    """Messages, each lent to one worker at a time; what is not ended in time comes back. Raises `StoreError`."""
+
+    async def claim(self, queue: str, most: int, lent_s: float) -> tuple[Claim, ...]: ...
+
+    async def extend(self, claim: Claim, lent_s: float) -> bool:
+        """Keep it for `lent_s` from now; False when it is no longer this worker's."""
+
+    async def release(self, claim: Claim, delay_s: float, reason: str, *, counted: bool = True) -> bool:
+        """Give it back, to be lent again after `delay_s`; a try that is not `counted` takes nothing from the job."""
 
 
 class BlobStore(Protocol):

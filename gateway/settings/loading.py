@@ -22,6 +22,7 @@ from router_core.inference import OBJECTIVES, TASKS
 DEFAULT_FILE: Final = Path("tierwise.toml")
 MAX_BYTES: Final = 1024 * 1024
 AUTO: Final = ("auto", *(f"auto:{name}" for name in OBJECTIVES))
+QUOTAS: Final = ("requests_per_min", "tokens_per_min")
 _ALIAS: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,95}")
 
 
@@ -111,7 +112,7 @@ def check_target(target: TargetSettings, path: str) -> None:
     if (target.lat is None) != (target.lon is None):
         raise ConfigurationError(f"settings: {path}: lat and lon go together")
     _check_urls(target, path)
-    _check_quality(target, path)
+    _check_tables(target, path)
 
 
 def _check_urls(target: TargetSettings, path: str) -> None:
@@ -121,7 +122,10 @@ def _check_urls(target: TargetSettings, path: str) -> None:
             check_url(url, f"{path}.{key}")
 
 
-def _check_quality(target: TargetSettings, path: str) -> None:
+def _check_tables(target: TargetSettings, path: str) -> None:
+    for name in target.quotas:
+        if name not in QUOTAS:
+            raise ConfigurationError(f"settings: {path}.quotas knows {' and '.join(QUOTAS)}, not {name}")
     for task, value in target.quality.items():
         if task not in TASKS or not 0.0 <= value <= 1.0:
             raise ConfigurationError(f"settings: {path}.quality maps a task ({', '.join(TASKS)}) to 0..1")
@@ -134,6 +138,7 @@ _BELONGS: Final[Mapping[str, tuple[str, ...]]] = {
     "endpoint_url": ("bedrock", "sagemaker"),
     "endpoint": ("sagemaker",),
     "cloudwatch": ("bedrock", "openai", "sagemaker"),
+    "quotas": ("bedrock",),
     "path": ("onnx",),
 }
 

@@ -45,8 +45,8 @@ class Query:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """Where a kind of target tells of itself. `invocations`, `latency_ms`, `errors`, `throttles` and `kv_usage` are
-    looked for; a service that has no such metric leaves it out."""
+    """Where a kind of target tells of itself. `invocations`, `latency_ms`, `errors`, `throttles`, `input_tokens` and
+    `output_tokens` are looked for; a service that has no such metric leaves it out."""
 
     namespace: str
     queries: Mapping[str, Query]
@@ -68,6 +68,8 @@ BEDROCK: Final = Watch(
         "latency_ms": Query(metric="InvocationLatency", statistic="Average"),
         "errors": Query(metric="InvocationServerErrors"),
         "throttles": Query(metric="InvocationThrottles"),
+        "input_tokens": Query(metric="InputTokenCount"),
+        "output_tokens": Query(metric="OutputTokenCount"),
     },
 )
 """Dimension ModelId. `Invocations` counts those that succeeded."""
@@ -108,8 +110,8 @@ class CloudWatchProbe:
         self._counted_until: datetime | None = None
 
     async def probe(self) -> Reading:
-        """What the last minutes show. Never raises. While CloudWatch itself does not answer, nothing is known: the call
-        then waits for the next look that works, and whoever keeps readings sees its last one grow old."""
+        """What the last minutes show. Never raises. While CloudWatch itself does not answer, nothing is known, and the
+        first look says so; a later call waits for the next look that works, and whoever keeps readings sees its last one grow old."""
         while True:
             now = self._monotonic()
             if self._reading is not None and now - self._looked_s < self._every_s:
@@ -119,7 +121,7 @@ class CloudWatchProbe:
                 self._reading = self._read(await self._threads.run(self._look))
             except StoreError as error:
                 if self._reading is None:
-                    return Reading(up=False, detail=str(error))
+                    return Reading(up=False, known=False, detail=str(error))
                 await asyncio.sleep(self._every_s)
 
     async def close(self) -> None:
@@ -175,4 +177,27 @@ class CloudWatchProbe:
         if latencies := series.get("latency_ms"):
             latency_ms = latencies[max(latencies)] * self._watch.queries["latency_ms"].scale
             said += f", {latency_ms:.0f} ms on average"
-        return Reading(up=not down, requests_total=self._requests_total, detail=said)
+        newest = _newest(series)
+        tokens = newest.get("input_tokens", 0.0) + newest.get("output_tokens", 0.0)
+        return Reading(
+            up=not down,
+            load=_throttled(newest),
+            requests_per_min=newest.get("invocations", 0.0) + newest.get("throttles", 0.0),
+            tokens_per_min=tokens,
+            requests_total=self._requests_total,
+            detail=said,
+        )
+
+
+def _newest(series: Mapping[str, Mapping[datetime, float]]) -> dict[str, float]:
+    """The values of the newest minute that any metric has; a metric that is silent in it is 0."""
+    minute = max((max(values) for values in series.values() if values), default=None)
+    if minute is None:
+        return {}
+    return {name: values[minute] for name, values in series.items() if minute in values}
+
+
+def _throttled(newest: Mapping[str, float]) -> float | None:
+    """A target that throttles half of the calls is as busy as can be."""
+    throttles = newest.get("throttles", 0.0)
+    return min(1.0, 2.0 * throttles / (throttles + newest.get("invocations", 0.0))) if throttles else None
