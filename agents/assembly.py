@@ -14,6 +14,7 @@ from agents.others import READ_S, Others
 from agents.pipeline import Pipeline
 from agents.resource import ResourceAgent, TargetView
 from agents.sensing import SignalServices
+from agents.weighing import Beside, Deliberating
 from router_core.events import Judgement
 from router_core.execution import Attempt, DeviceOutcome, Usage
 from router_core.inference import EmbedRequest, InferenceRequest, InferenceResponse, Params, StreamEvent
@@ -52,6 +53,7 @@ class Ports:
     """State that all gateways see; None where each stands alone."""
     affinity: AffinityFeed | None = None
     signals: SignalServices | None = None
+    thinking: Deliberating | None = None
 
 
 class Router:
@@ -68,7 +70,7 @@ class Router:
             monitor=self._monitor,
             executor=executor,
             clock=ports.clock,
-            signals=ports.signals,
+            beside=Beside(signals=ports.signals, thinking=ports.thinking),
         )
         self._others = None if ports.shared is None else Others(specs, ports.shared)
         self._uniform = random.random
@@ -110,6 +112,8 @@ class Router:
         self, tenant: str, request_id: str, target: str, score: float, comment_length: int = 0
     ) -> None:
         """A user's judgement, in [0, 1], of an answer that `target` gave."""
+        if self._ports.thinking is not None:
+            self._ports.thinking.judged(request_id, score)
         self._monitor.judged(
             tenant,
             request_id,

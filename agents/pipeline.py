@@ -13,9 +13,10 @@ from agents.executor import Executor
 from agents.monitor import MonitorAgent
 from agents.resource import ResourceAgent
 from agents.router import RouterAgent
-from agents.sensing import Sensing, SignalServices
+from agents.sensing import Sensing
 from agents.steps import Ending, Reading
 from agents.turn import Turn
+from agents.weighing import NOTHING_BESIDE, Beside, Weighing
 from router_core.errors import NoTargetError
 from router_core.execution import Chunk, Execution
 from router_core.inference import InferenceRequest, InferenceResponse, Opened, StreamEvent
@@ -34,13 +35,13 @@ class Pipeline:
         monitor: MonitorAgent,
         executor: Executor,
         clock: Clock,
-        signals: SignalServices | None = None,
+        beside: Beside = NOTHING_BESIDE,
     ) -> None:
-        self._router = RouterAgent()
+        self._router, self._thinking = RouterAgent(), beside.thinking
         self._resource, self._cache, self._executor = resource, cache, executor
         self._now = clock.monotonic_s
         self._specs = {spec.name: spec for spec in resource.specs()}
-        sensing = None if signals is None else Sensing(signals, self._specs, clock)
+        sensing = None if beside.signals is None else Sensing(beside.signals, self._specs, clock)
         self._reading = Reading(cache, self._specs, sensing)
         self._ending = Ending(cache, monitor, self._specs, clock)
 
@@ -103,6 +104,12 @@ class Pipeline:
         table, inflight = self._resource.view(policy)
         seen = self._now()
         decision = self._router.route(context, table, inflight)
+        if self._thinking is not None:
+            weighing = Weighing(
+                request=request, context=context, decision=decision, table=table, inflight=inflight
+            )
+            weighing = await self._thinking.weigh(weighing, started)
+            context, decision = weighing.context, weighing.decision
         return Turn(
             request=request,
             context=context,

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 from agents.assembly import Ports, Router, assemble
 from gateway.composition_aws import Records, open_records
 from gateway.composition_crew import Crew
+from gateway.composition_deliberation import open_deliberation
 from gateway.composition_device import open_desk
 from gateway.composition_keys import ROTATION_S, KeyRotation, records
 from gateway.composition_nodes import open_nodes
@@ -85,6 +86,7 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
     stored = await open_records(made, events)
     adapters.closers.append(stored.close)
     signals = await open_signals(settings, adapters.closers)
+    thinking = open_deliberation(made, os.environ, stores.ledger, clock, adapters.closers)
     nodes = await open_nodes(made, stores.shared, stored.sink, adapters.closers, clock)
     router = assemble(
         specs,
@@ -99,6 +101,7 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
             affinity=stores.affinity,
             shared=stores.shared,
             signals=signals,
+            thinking=thinking,
         ),
     )
     stored.watch(router.snapshot)

@@ -19,6 +19,7 @@ from router_core.adapters.aws.client import aws_client
 from router_core.adapters.aws.s3_archive import S3Archive
 from router_core.adapters.aws.s3_models import S3Models
 from router_core.adapters.dynamodb.decisions import DynamoDecisions
+from router_core.adapters.dynamodb.ledger import DynamoLedger
 from router_core.adapters.dynamodb.lookup import DynamoLookup
 from router_core.adapters.dynamodb.state import DynamoStateStore
 from router_core.adapters.events.log import EventLog
@@ -73,10 +74,10 @@ async def open_records(made: Plan, log: EventLog) -> Records:
     )
 
 
-async def open_state(table: str, clock: Clock) -> DynamoStateStore:
-    """State that all workers and replicas see. Raises `ConfigurationError`."""
+async def open_state(table: str, clock: Clock) -> tuple[DynamoStateStore, DynamoLedger]:
+    """State that all workers and replicas see, and what they spend together. Raises `ConfigurationError`."""
     client = await _client("dynamodb", "stores.state")
-    return DynamoStateStore(client, table, clock=clock)
+    return DynamoStateStore(client, table, clock=clock), DynamoLedger(client, table, clock=clock)
 
 
 def unreachable(settings: StoreSettings, key: str) -> TierwiseError | None:

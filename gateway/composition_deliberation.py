@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
@@ -12,29 +11,18 @@ from gateway.composition_plan import Plan
 from gateway.composition_sandbox import Access
 from gateway.settings.schema import DeliberationSettings
 from router_core.adapters.data_files import DatedData, find_model, groups_of, load_data
+from router_core.adapters.memory.ledger import MemoryLedger
 from router_core.errors import ConfigurationError
 from router_core.ports import Clock, Ledger
 
 if TYPE_CHECKING:  # what agents ask with is an extra, and loading it takes seconds
     from agents.deliberation.deliberator import Deliberator
 
+Closers = list[Callable[[], Awaitable[None]]]
 CONNECT_S: Final = 1.0
 READ_S: Final = 10.0
 SANDBOX_REGION: Final = "us-east-1"
 _ROLES: Final = ("micro", "lite", "pro")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedDeliberation:
-    """What decides about thinking, and what ends the threads that it thinks on."""
-
-    deliberator: Deliberator
-    thinker: Any
-
-    async def close(self) -> None:
-        """Give up on open questions, end the threads."""
-        await self.deliberator.close()
-        await self.thinker.close()
 
 
 def region_of(made: Plan, environ: Mapping[str, str]) -> str | None:
@@ -48,10 +36,11 @@ def region_of(made: Plan, environ: Mapping[str, str]) -> str | None:
 
 
 def open_deliberation(
-    made: Plan, environ: Mapping[str, str], ledger: Ledger, clock: Clock
-) -> OpenedDeliberation | None:
-    """The deliberator, None where no region is given. Nothing is imported of the SDKs before the first question is
-    asked on its thread, but they must be there. Raises `ConfigurationError`."""
+    made: Plan, environ: Mapping[str, str], ledger: Ledger | None, clock: Clock, closers: Closers
+) -> Deliberator | None:
+    """What thinks twice, None where no region is given. Nothing of the SDKs is imported before the first question is
+    asked, on its thread, but they must be there. Without a ledger that all workers share, each may spend its share of the caps.
+    Raises `ConfigurationError`."""
     region = region_of(made, environ)
     if region is None:
         return None
@@ -66,9 +55,13 @@ def open_deliberation(
     data = load_data(settings.data.models, settings.data.regions)
     thinker = NovaThinker(nova_place(settings.deliberation, region, made.access, data))
     home = Home(
-        groups=groups_of(data, region), specs={target.spec.name: target.spec for target in made.targets}
+        groups=groups_of(data, region),
+        specs={target.spec.name: target.spec for target in made.targets},
+        share=1.0 if ledger is not None else 1.0 / settings.server.workers,
     )
-    return OpenedDeliberation(deliberator=Deliberator(thinker, ledger, clock, home), thinker=thinker)
+    deliberator = Deliberator(thinker, ledger or MemoryLedger(), clock, home)
+    closers += [thinker.close, deliberator.close]
+    return deliberator
 
 
 def nova_place(settings: DeliberationSettings, region: str, access: Access, data: DatedData) -> Any:

@@ -22,7 +22,7 @@ from gateway.settings.secrets import SecretRef, resolve
 from router_core.adapters.memory.rate_limit import MemoryRateLimiter
 from router_core.adapters.memory.response_store import MemoryResponseStore
 from router_core.errors import ConfigurationError, StoreError
-from router_core.ports import AffinityFeed, Clock, RateLimiter, ResponseStore, StateStore
+from router_core.ports import AffinityFeed, Clock, Ledger, RateLimiter, ResponseStore, StateStore
 from router_core.record import dataclass
 from router_core.reliability.key_limits import KeyLimits
 
@@ -38,12 +38,13 @@ async def _nothing_to_close() -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
-    """`shared` is state that all workers and replicas see, `affinity` where they tell each other who served which session;
+    """`shared` is state that all workers and replicas see, `ledger` what they spend together, `affinity` where they tell each other who served which session;
     None where each has its own."""
 
     responses: ResponseStore
     limiter: RateLimiter
     shared: StateStore | None = None
+    ledger: Ledger | None = None
     affinity: AffinityFeed | None = None
     close: Callable[[], Awaitable[None]] = _nothing_to_close
 
@@ -54,12 +55,12 @@ async def open_stores(made: Plan, clock: Clock) -> Stores:
     opened = await _open(made, clock)
     if made.settings.stores.state is None:
         return opened
-    state = await open_state(made.settings.stores.state, clock)
+    state, ledger = await open_state(made.settings.stores.state, clock)
 
     async def close() -> None:
-        await asyncio.gather(opened.close(), state.close())
+        await asyncio.gather(opened.close(), state.close(), ledger.close())
 
-    return replace(opened, shared=state, close=close)
+    return replace(opened, shared=state, ledger=ledger, close=close)
 
 
 async def _open(made: Plan, clock: Clock) -> Stores:
@@ -108,6 +109,7 @@ async def _redis_stores(made: Plan, clock: Clock, local: RateLimiter) -> Stores:
     place = redis_place(settings, os.environ)
     from router_core.adapters.redis.affinity import RedisAffinityFeed
     from router_core.adapters.redis.client import open_client
+    from router_core.adapters.redis.ledger import RedisLedger
     from router_core.adapters.redis.link import RedisLink
     from router_core.adapters.redis.rate_limit import RedisRateLimiter
     from router_core.adapters.redis.response_store import RedisResponseStore
@@ -133,6 +135,7 @@ async def _redis_stores(made: Plan, clock: Clock, local: RateLimiter) -> Stores:
         responses=RedisResponseStore(link),
         limiter=SharedLimits(RedisRateLimiter(_limits(_whole(made)), link), local),
         shared=RedisStateStore(link),
+        ledger=RedisLedger(link),
         affinity=feed,
         close=close,
     )

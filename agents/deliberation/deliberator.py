@@ -1,45 +1,57 @@
-"""Decides whether to think twice about a decision, asks, and follows the answer only where it may be followed.
+"""Decides whether to think twice about a request, asks, and follows the answer only where it may be followed.
 
-Whatever happens here, a decision comes out: the fast one, unless a model chose another permitted target in time.
+Whatever happens here, a decision comes out: the fast one, unless a model chose another permitted target in time. First
+the context agent may see the request's class otherwise, then the router agent may prefer another target.
 """
 
 from __future__ import annotations
 
-import json
+import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
-from agents.deliberation import gate, routing
+from agents.deliberation import classing, gate, routing
+from agents.deliberation.alike import look_alike
 from agents.deliberation.asked import Answered, Asker, Asking
 from agents.deliberation.asking import Question, Thinker
+from agents.deliberation.classing import CONTEXT
 from agents.deliberation.figures import DeliberationNumbers, Figures
-from agents.deliberation.routing import Weighing
 from agents.deliberation.spending import Spending
 from agents.deliberation.track import TrackRecord
 from agents.sensing import permitted
+from agents.weighing import Weighing
 from router_core.decision import RoutingDecision
-from router_core.deliberation import Advice
+from router_core.deliberation import Advice, Word
+from router_core.errors import NoTargetError
 from router_core.policy.deliberation import OFF
 from router_core.ports import Clock, Ledger
 from router_core.record import dataclass
 from router_core.resources import TargetSpec
+from router_core.routing.decide import decide
 from router_core.routing.preferred import ROUTER, followed
-from router_core.signals.fingerprint import fingerprint
 
 _log: Final = logging.getLogger("tierwise.deliberation")
-_IDS: Final = ("request_id", "position", "session_target", "prefix_target")
-_COARSE: Final = ("complexity", "guard", "rtt_ms", "battery", "cpu_load", "memory_free_mb", "max_cost_usd")
-_COUNTS: Final = ("prompt_tokens", "output_tokens", "max_output_tokens", "fit_tokens", "turns")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Home:
-    """Where the models are: the residency groups of their region, and the targets, by which egress is judged."""
+    """Where the models are: the residency groups of their region, and the targets, by which egress is judged; and which
+    `share` of the caps this process may spend, where it keeps a ledger alone."""
 
     groups: tuple[str, ...]
     specs: Mapping[str, TargetSpec]
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """One request's time: when it came, on the monotonic clock, and for a person who waits (and whom no gate turns away)
+    how long each question may take."""
+
+    started_s: float
+    within_s: float | None = None
 
 
 class Deliberator:
@@ -48,38 +60,19 @@ class Deliberator:
     def __init__(self, thinker: Thinker, ledger: Ledger, clock: Clock, home: Home) -> None:
         self._home, self._now = home, clock.monotonic_s
         self._figures, self._track = Figures(), TrackRecord()
-        self._asker = Asker(thinker, Spending(ledger, clock), clock, self._figures)
+        self._asker = Asker(thinker, Spending(ledger, clock, home.share), clock, self._figures)
 
-    async def weigh(self, weighing: Weighing, started_s: float) -> RoutingDecision:
-        """The decision to take; `started_s` is when the request came. Only a cancellation is raised."""
-        policy, context = weighing.table.policy, weighing.context
-        rules = policy.deliberation[ROUTER]
-        mode = rules.mode(context.request_class)
-        if mode == OFF or not self._may_ask(weighing):
-            return weighing.decision
-        within_s = gate.budget_s(context, weighing.decision, policy, rules, self._now() - started_s)
-        if within_s < gate.USEFUL_S:
-            self._figures.count(ROUTER, "no_time")
-            return weighing.decision
-        try:
-            question = routing.question(weighing)
-            key = look_alike(weighing, question)
-            if self._asker.known(key) is None and not self._worth(mode, weighing, question):
-                self._figures.count(ROUTER, "not_worth")
-                return weighing.decision
-            return await self._followed(weighing, question, key, within_s, started_s)
-        except Exception:
-            # A fault of ours in here must not become the caller's.
-            _log.exception("deliberation failed")
-            self._figures.count(ROUTER, "failed")
-            return weighing.decision
+    async def weigh(self, weighing: Weighing, started_s: float) -> Weighing:
+        """The decision to take, and its context. Only a cancellation is raised."""
+        rules = weighing.table.policy.deliberation
+        named = weighing.context.request_class
+        if rules[ROUTER].mode(named) == OFF and rules[CONTEXT].mode(named) == OFF:
+            return weighing
+        return await self._thought(weighing, Moment(started_s=started_s))
 
-    async def consider(self, weighing: Weighing, within_s: float) -> RoutingDecision:
-        """The decision of a person who wants to see both: asked whatever the mode, where it may be asked at all."""
-        if not self._may_ask(weighing):
-            return weighing.decision
-        question = routing.question(weighing)
-        return await self._followed(weighing, question, look_alike(weighing, question), within_s, self._now())
+    async def consider(self, weighing: Weighing, within_s: float) -> Weighing:
+        """As `weigh`, for a person who wants to see both: asked whatever the mode, where it may be asked at all."""
+        return await self._thought(weighing, Moment(started_s=self._now(), within_s=within_s))
 
     def judged(self, request_id: str, score: float) -> None:
         """An answer was judged, in [0, 1]: what the model is trusted with from now on."""
@@ -93,6 +86,18 @@ class Deliberator:
         """Give up on what is still being asked."""
         await self._asker.close()
 
+    async def _thought(self, weighing: Weighing, moment: Moment) -> Weighing:
+        if not self._may_ask(weighing):
+            return weighing
+        try:
+            read = await self._read(weighing, moment)
+            return await self._routed(read, moment)
+        except Exception:
+            # A fault of ours in here must not become the caller's.
+            _log.exception("deliberation failed")
+            self._figures.count(ROUTER, "failed")
+            return weighing
+
     def _may_ask(self, weighing: Weighing) -> bool:
         """Whether there is a choice, and a cloud target in the models' region might be shown the request."""
         if len(routing.candidates(weighing.decision)) < 2:
@@ -102,77 +107,113 @@ class Deliberator:
             self._figures.count(ROUTER, "not_permitted")
         return allowed
 
-    def _worth(self, mode: str, weighing: Weighing, question: Question) -> bool:
-        policy, decision = weighing.table.policy, weighing.decision
-        accuracy = self._track.accuracy(ROUTER, decision.request_class)
-        return gate.asks(
-            mode,
-            sampled=gate.drawn(policy.deliberation[ROUTER], ROUTER, decision.request_id),
-            worth=gate.worth_usd(decision, policy, accuracy),
-            price=self._asker.expected_usd(question),
-        )
+    # ---- the context agent ----------------------------------------------------------------------------------------------
 
-    async def _followed(
-        self, weighing: Weighing, question: Question, key: str, within_s: float, started_s: float
-    ) -> RoutingDecision:
-        answered, reused = self._asker.known(key), True
-        if answered is None:
-            asking = Asking(
-                key=key, question=question, tenant=weighing.context.tenant, policy=weighing.table.policy
-            )
-            answered, reused = await self._asker.ask(asking, within_s), False
-        if answered is None:
-            return weighing.decision
-        advice = _advice(weighing, question, answered, reused=reused)
-        made = followed(weighing.decision, (advice,), weighing.context, weighing.table, weighing.inflight)
-        if not self._in_time(weighing, made, started_s):
+    async def _read(self, weighing: Weighing, moment: Moment) -> Weighing:
+        """The request's class and complexity as models see them, and the fast decision that follows from those."""
+        if not classing.askable(weighing.context):
+            return weighing
+        policy = weighing.table.policy
+        doubt = classing.doubt(weighing.context, policy)
+        context, told = weighing.context, list(weighing.decision.advice)
+        questions = (classing.classify(weighing), classing.score(weighing))
+        answers = await asyncio.gather(
+            *(self._answer(weighing, question, moment, doubt) for question in questions)
+        )
+        for question, found in zip(questions, answers, strict=True):
+            if found is None:
+                continue
+            before: dict[str, Word] = {"class": context.request_class, "complexity": context.complexity}
+            context = classing.judged(context, found[0].values)
+            told.append(_advice(question, found, before))
+        if not told:
+            return weighing
+        try:
+            decision = decide(context, weighing.table, weighing.inflight)
+        except NoTargetError:
+            return weighing
+        return replace(weighing, context=context, decision=replace(decision, advice=tuple(told)))
+
+    # ---- the router agent -----------------------------------------------------------------------------------------------
+
+    async def _routed(self, weighing: Weighing, moment: Moment) -> Weighing:
+        fast = weighing.decision
+        if len(routing.candidates(fast)) < 2:
+            return weighing
+        question = routing.question(weighing)
+        found = await self._answer(weighing, question, moment, gate.doubt(fast))
+        if found is None:
+            return weighing
+        advice = _advice(question, found, {"target": fast.target})
+        made = self._followed(weighing, advice)
+        if not self._in_time(weighing, made, moment):
             self._figures.count(ROUTER, "too_late_for_target")
-            return followed(weighing.decision, (_unfollowed(advice),), weighing.context, weighing.table)
-        self._figures.count(ROUTER, "reused" if reused else "followed")
-        self._track.followed(
-            made.request_id, ROUTER, made.request_class, weighing.decision.prediction.quality
-        )
-        return made
+            return replace(weighing, decision=self._followed(weighing, replace(advice, accepted=False)))
+        self._figures.count(ROUTER, "reused" if advice.reused else "followed")
+        self._track.followed(made.request_id, ROUTER, made.request_class, fast.prediction.quality)
+        return replace(weighing, decision=made)
 
-    def _in_time(self, weighing: Weighing, made: RoutingDecision, started_s: float) -> bool:
+    def _followed(self, weighing: Weighing, advice: Advice) -> RoutingDecision:
+        told = (*weighing.decision.advice, advice)
+        return followed(weighing.decision, told, weighing.context, weighing.table, weighing.inflight)
+
+    def _in_time(self, weighing: Weighing, made: RoutingDecision, moment: Moment) -> bool:
         """Whether the target still fits the deadline, now that thinking took a part of it."""
         limit = weighing.context.max_latency_ms
         if limit is None or made.target == weighing.decision.target:
             return True
-        return (self._now() - started_s) * 1000.0 + made.prediction.latency_ms <= limit
+        return (self._now() - moment.started_s) * 1000.0 + made.prediction.latency_ms <= limit
+
+    # ---- for both -------------------------------------------------------------------------------------------------------
+
+    async def _answer(
+        self, weighing: Weighing, question: Question, moment: Moment, doubt: float
+    ) -> tuple[Answered, bool] | None:
+        """The answer and whether it was known, None where it isn't worth asking or does not come in time."""
+        agent, policy = question.agent, weighing.table.policy
+        within_s = moment.within_s
+        if within_s is None:
+            rules = policy.deliberation[agent]
+            if rules.mode(weighing.context.request_class) == OFF:
+                return None
+            spent_s = self._now() - moment.started_s
+            within_s = gate.budget_s(weighing.context, weighing.decision, policy, rules, spent_s)
+            if within_s < gate.USEFUL_S:
+                self._figures.count(agent, "no_time")
+                return None
+        key = look_alike(weighing, question)
+        known = self._asker.known(key)
+        if known is not None:
+            return known, True
+        if moment.within_s is None and not self._worth(weighing, question, doubt):
+            self._figures.count(agent, "not_worth")
+            return None
+        asking = Asking(key=key, question=question, tenant=weighing.context.tenant, policy=policy)
+        answered = await self._asker.ask(asking, within_s)
+        return None if answered is None else (answered, False)
+
+    def _worth(self, weighing: Weighing, question: Question, doubt: float) -> bool:
+        decision, policy = weighing.decision, weighing.table.policy
+        agent, rules = question.agent, policy.deliberation[question.agent]
+        accuracy = self._track.accuracy(agent, decision.request_class)
+        return gate.asks(
+            rules.mode(decision.request_class),
+            sampled=gate.drawn(rules, agent, decision.request_id),
+            worth=gate.worth_usd(decision, policy, doubt, accuracy),
+            price=self._asker.expected_usd(question),
+        )
 
 
-def look_alike(weighing: Weighing, question: Question) -> str:
-    """The name of all decisions that are taken to be the same: tenant, prompt, policy, choices, and the request's features
-    without its ids, numbers coarsely. The state of targets is in it as the fast choice and no more, because it changes
-    twice a second."""
-    features: dict[str, Any] = weighing.context.features()
-    for name in _IDS:
-        features.pop(name, None)
-    for name in _COARSE:
-        if name in features:
-            features[name] = round(float(features[name]), 1)
-    for name in _COUNTS:
-        if name in features:
-            features[name] = int(features[name]).bit_length()
-    choices = [list(choice.words) for choice in question.form.choices]
-    named = [question.prompt.sha256, weighing.decision.policy_sha256, weighing.decision.target, choices]
-    return fingerprint(json.dumps(part, sort_keys=True).encode() for part in (*named, features))
-
-
-def _advice(weighing: Weighing, question: Question, answered: Answered, *, reused: bool) -> Advice:
+def _advice(question: Question, found: tuple[Answered, bool], before: Mapping[str, Word]) -> Advice:
+    answered, reused = found
     return Advice(
         agent=question.agent,
         model=answered.model,
         prompt=question.prompt.label,
         answer=answered.values,
-        before={"target": weighing.decision.target},
+        before=before,
         accepted=True,
         latency_ms=0.0 if reused else answered.latency_ms,
         cost_usd=0.0 if reused else answered.cost_usd,
         reused=reused,
     )
-
-
-def _unfollowed(advice: Advice) -> Advice:
-    return replace(advice, accepted=False)

@@ -30,9 +30,9 @@ def doubt(decision: RoutingDecision) -> float:
     return 0.5 * (1.0 - min(1.0, max(0.0, lead) / CLEAR_MARGIN))
 
 
-def worth_usd(decision: RoutingDecision, policy: Policy, accuracy: float) -> float:
+def worth_usd(decision: RoutingDecision, policy: Policy, in_doubt: float, accuracy: float) -> float:
     """What asking is expected to gain, before its price; negative where the model errs more than the fast path."""
-    gained = accuracy - (1.0 - doubt(decision))
+    gained = accuracy - (1.0 - in_doubt)
     stake = policy.deliberation_limits.stake_usd(decision.request_class)
     return gained * stake * RISK[decision.risk]
 

@@ -7,28 +7,15 @@ from typing import Any, Final
 from agents.deliberation.asking import Choice, Form, Question
 from agents.deliberation.prompt import prompt
 from agents.deliberation.quoting import excerpt, quoted
+from agents.weighing import Weighing
 from router_core.context import RequestContext
 from router_core.decision import RoutingDecision
-from router_core.inference import InferenceRequest
-from router_core.record import dataclass
-from router_core.routing.objective import InFlight, Weighed, weigh
+from router_core.routing.objective import Weighed, weigh
 from router_core.routing.preferred import ROUTER, choices
-from router_core.routing.table import TargetTable
 
 SHOWN: Final = 8
 """Targets among which a model chooses; more are noise, and cost tokens."""
 _BASES: Final = ("quality", "latency", "cost", "load", "energy")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weighing:
-    """A decision that the fast path has taken, with all that it was taken from."""
-
-    request: InferenceRequest
-    context: RequestContext
-    decision: RoutingDecision
-    table: TargetTable
-    inflight: InFlight
 
 
 def candidates(decision: RoutingDecision) -> tuple[str, ...]:

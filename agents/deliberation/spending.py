@@ -28,26 +28,29 @@ class SetAside:
 
 
 class Spending:
-    """The cap of one gateway, shared by all that share its ledger."""
+    """The caps, for all that share the ledger; where each of several workers has its own, each has a `share` of the caps."""
 
-    def __init__(self, ledger: Ledger, clock: Clock) -> None:
-        self._ledger, self._now = ledger, clock.now_s
+    def __init__(self, ledger: Ledger, clock: Clock, share: float = 1.0) -> None:
+        self._ledger, self._now, self._share = ledger, clock.now_s, share
 
     async def reserve(self, tenant: str, usd: float, limits: DeliberationLimits) -> SetAside | None:
         """Set so much aside, None where that would pass a cap or where nobody can tell."""
         amount, period = math.ceil(usd * 1e6), datetime.fromtimestamp(self._now(), UTC).date().isoformat()
         aside = SetAside(tenant=tenant, period=period, amount=amount)
         try:
-            if not await self._ledger.reserve(EVERYBODY, period, amount, _micro(limits.usd_per_day)):
+            if not await self._ledger.reserve(EVERYBODY, period, amount, self._cap(limits.usd_per_day)):
                 return None
             if await self._ledger.reserve(
-                _account(tenant), period, amount, _micro(limits.tenant_usd_per_day)
+                _account(tenant), period, amount, self._cap(limits.tenant_usd_per_day)
             ):
                 return aside
             await self._ledger.settle(EVERYBODY, period, amount, 0)
         except StoreError:
             pass
         return None
+
+    def _cap(self, usd: float) -> int:
+        return math.floor(usd * self._share * 1e6)
 
     async def settle(self, aside: SetAside, usd: float) -> bool:
         """Replace what was set aside by what was used; False where the ledger could not be told: it then counts
@@ -63,7 +66,3 @@ class Spending:
 
 def _account(tenant: str) -> str:
     return f"{EVERYBODY}:{tenant}"
-
-
-def _micro(usd: float) -> int:
-    return math.floor(usd * 1e6)

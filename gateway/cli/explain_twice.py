@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from agents.context import ContextAgent
-from agents.deliberation.routing import Weighing
+from agents.weighing import Weighing
 from gateway.cli.output import print_table
 from gateway.cli.request import body_of
-from gateway.composition_deliberation import open_deliberation
+from gateway.composition_deliberation import Closers, open_deliberation
 from gateway.composition_plan import Plan, plan
 from gateway.composition_policy import rollout_now
 from gateway.composition_sandbox import NOT_STARTED, Access
@@ -29,9 +29,7 @@ from gateway.http.wire.inference import InferenceBody
 from gateway.settings.loading import load
 from gateway.settings.schema import Settings
 from gateway.settings.secrets import Secret
-from router_core.adapters.memory.ledger import MemoryLedger
 from router_core.adapters.system_clock import SystemClock
-from router_core.decision import RoutingDecision
 from router_core.errors import ConfigurationError
 from router_core.execution import Served
 from router_core.inference import Caller
@@ -68,21 +66,23 @@ def show_twice(answer: dict[str, Any]) -> None:
 
 
 async def _both(made: Plan, weighing: Weighing) -> dict[str, Any]:
-    opened = open_deliberation(made, os.environ, MemoryLedger(), SystemClock())
-    if opened is None:
+    closers: Closers = []
+    thinking = open_deliberation(made, os.environ, None, SystemClock(), closers)
+    if thinking is None:
         raise ConfigurationError(
             "nobody to ask: set deliberation.region (and AWS credentials), or use --sandbox"
         )
     try:
-        thought = await opened.deliberator.consider(weighing, WITHIN_S)
-        outcomes = [word for _, word in opened.deliberator.numbers().outcomes]
+        thought = await thinking.consider(weighing, WITHIN_S)
+        outcomes = [word for _, word in thinking.numbers().outcomes]
     finally:
-        await opened.close()
+        for close in reversed(closers):
+            await close()
     return {
-        "fast": _answer(weighing, weighing.decision),
+        "fast": _answer(weighing),
         "deliberated": {
-            **_answer(weighing, thought),
-            "model_answers": [one.as_record() for one in thought.advice],
+            **_answer(thought),
+            "model_answers": [one.as_record() for one in thought.decision.advice],
             "outcomes": outcomes,
         },
     }
@@ -100,7 +100,8 @@ def _weighing(options: argparse.Namespace, made: Plan) -> Weighing:
     return Weighing(request=request, context=context, decision=decision, table=table, inflight=())
 
 
-def _answer(weighing: Weighing, decision: RoutingDecision) -> dict[str, Any]:
+def _answer(weighing: Weighing) -> dict[str, Any]:
+    decision = weighing.decision
     served = Served(
         target=decision.target, tier=decision.tier, model=decision.model, emulated=decision.emulated
     )

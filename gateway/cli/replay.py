@@ -9,13 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from router_core.adapters.events.reader import Records, find
-from router_core.context import RequestContext
 from router_core.decision import RoutingDecision
 from router_core.errors import ConfigurationError
-from router_core.policy.parse import from_document
-from router_core.resources import ResourceState
-from router_core.routing.decide import decide
-from router_core.routing.table import compile_table
+from router_core.routing.replay import replay as decide_again
 
 COMPARED: Final = (
     "chosen", "tier", "class", "propensity", "confidence", "scores", "rejected", "fallbacks", "policy_sha256",
@@ -73,11 +69,7 @@ def replay(directory: Path, request_id: str) -> Replay | None:
 def _decide(records: Records, record: dict[str, Any]) -> RoutingDecision:
     if records.state is None or records.policy is None:
         raise ConfigurationError("the state or the policy of this decision is no longer in the records")
-    policy = from_document(records.policy["document"])
-    state = ResourceState.from_record(records.state)
-    context = RequestContext.from_features(record["features"])
-    inflight = tuple((int(index), int(count)) for index, count in record["inflight"])
-    return decide(context, compile_table(state, policy), inflight)
+    return decide_again(record, records.state, records.policy)
 
 
 def _as_record(decision: RoutingDecision) -> dict[str, Any]:

@@ -22,9 +22,9 @@ Record = Mapping[str, Any]
 
 
 def replay(decision_record: Record, state_record: Record, policy_record: Record) -> RoutingDecision:
-    """The decision taken from these records: the fast path's, and what a model answered then followed again; no model is asked. Its hashes are those of what was read, not what the
-    records claim. Raises `StoreError` for records that are damaged or incomplete, `ConfigurationError` for a
-    policy that isn't valid, `NoTargetError` when nothing is left."""
+    """The decision taken from these records: the fast path's, and what a model answered then is followed again; no model is
+    asked. Its hashes are those of what was read, not what the records claim. Raises `StoreError` for records that are
+    damaged or incomplete, `ConfigurationError` for a policy that isn't valid, `NoTargetError` when nothing is left."""
     try:
         context = RequestContext.from_features(decision_record["features"])
         state = ResourceState.from_record(state_record)
