@@ -51,8 +51,8 @@ class Parts:
         self._outside = outside
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._rotation: KeyRotation | None = None
+        # Due at once: a function that starts after a rotation must know the key before it, too.
         self.looked, self._keys_read = Every(look_s), Every(KEYS_S)
-        self._keys_read.due()
 
     @cached_property
     def settings(self) -> Settings:
