@@ -80,7 +80,8 @@ class Api:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
     """One deployment. `keeps_data` retains tables, buckets and keys when a stack is deleted and refuses their
-    deletion; `workflow` says what answers a synchronous request."""
+    deletion; `workflow` says what answers a synchronous request; `signals` whether hosts may show requests to Comprehend
+    and Textract, where the settings ask for that."""
 
     name: str
     account: str
@@ -94,6 +95,7 @@ class Environment:
     functions: Functions
     api: Api
     upper: UpperStacks
+    signals: bool = False
 
 
 _ALL_ENDPOINTS: Final = (

@@ -22,7 +22,7 @@ from tests.infra.templates import Resource, Stack, Synthesis, listed
 
 EVERY = (*NAMES, *deployment.FUNCTIONS)
 BOUNDLESS = {
-    "cloudwatch:GetMetricData", "cloudwatch:PutMetricData",
+    "cloudwatch:GetMetricData", "servicequotas:GetAWSDefaultServiceQuota", "servicequotas:GetServiceQuota", "cloudwatch:PutMetricData",
     "xray:PutTelemetryRecords", "xray:PutTraceSegments",
     "ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface",
     "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:UnassignPrivateIpAddresses",

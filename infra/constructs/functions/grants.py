@@ -50,7 +50,11 @@ def grants(environment: Environment, key_arn: str) -> dict[str, tuple[Grant, ...
     """Rows by function. A function of the stage table that has no row here of its own gets what every stage needs."""
     every_stage = (*_configuration(environment), _key(key_arn), _payloads(environment))
     own: dict[str, tuple[Grant, ...]] = {
-        "context": (_secrets(environment), _table(environment, "state", READ + WRITE)),
+        "context": (
+            _secrets(environment),
+            _table(environment, "state", READ + WRITE),
+            *_signals(environment),
+        ),
         "resource": (
             _secrets(environment),
             _table(environment, "metrics", READ),
@@ -171,9 +175,27 @@ def _models(environment: Environment) -> tuple[Grant, ...]:
 def _sensing() -> Grant:
     """What the resource agent reads about the load of targets."""
     return Grant(
-        actions=("cloudwatch:GetMetricData",),
+        actions=(
+            "cloudwatch:GetMetricData",
+            "servicequotas:GetAWSDefaultServiceQuota",
+            "servicequotas:GetServiceQuota",
+        ),
         resources=("*",),
-        reason="The action has no resource that a policy could name.",
+        reason="The actions have no resource that a policy could name.",
+    )
+
+
+def _signals(environment: Environment) -> tuple[Grant, ...]:
+    """Services that are shown requests: only in an environment that was made for it."""
+    if not environment.signals:
+        return ()
+    actions = ("comprehend:DetectEntities", "comprehend:DetectPiiEntities", "textract:DetectDocumentText")
+    return (
+        Grant(
+            actions=actions,
+            resources=("*",),
+            reason="The actions have no resource that a policy could name.",
+        ),
     )
 
 
