@@ -84,8 +84,15 @@ def _diff(options: argparse.Namespace) -> int:
     return 0
 
 
+def _simulate(options: argparse.Namespace) -> int:
+    from gateway.cli.policy_simulate import run as simulate
+
+    return simulate(options)
+
+
 _ACTIONS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
     "show": _show,
     "validate": _validate,
     "diff": _diff,
+    "simulate": _simulate,
 }

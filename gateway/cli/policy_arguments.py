@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 Parser = argparse.ArgumentParser
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 
 
 def policy_arguments(parser: Parser) -> None:
@@ -16,6 +17,9 @@ def policy_arguments(parser: Parser) -> None:
             actions.add_parser("validate", help="check a policy file; 1 and the wrong key if it is not valid")
         ),
         _diff(actions.add_parser("diff", help="what changes, key by key")),
+        _simulate(
+            actions.add_parser("simulate", help="judge a policy by what the event log says of past requests")
+        ),
     )
     environments = (
         _push(actions.add_parser("push", help="write a new version and try it on a share of the sessions")),
@@ -60,10 +64,43 @@ def _diff(parser: Parser) -> Parser:
     return parser
 
 
+def _simulate(parser: Parser) -> Parser:
+    parser.add_argument("--policy", metavar="FILE", required=True, help="the policy that is tried")
+    parser.add_argument(
+        "--against", metavar="FILE", help="what it would replace: a file or `default` (the policy in force)"
+    )
+    _evidence(parser)
+    _config(parser)
+    return parser
+
+
+def _evidence(parser: Parser) -> None:
+    """Which records count, and how much may be lost."""
+    parser.add_argument(
+        "--since",
+        type=_span,
+        default="7d",
+        metavar="SPAN",
+        help="how far back: 90m, 24h, 7d, 2w (default 7d)",
+    )
+    parser.add_argument("--events", metavar="DIR", help="where the records are (events.dir)")
+    parser.add_argument(
+        "--tolerance",
+        type=_share,
+        default=0.0,
+        help="loss of quality, 0 to 1, that a gain in cost or time may have (default 0)",
+    )
+
+
 def _push(parser: Parser) -> Parser:
     parser.add_argument("file", metavar="FILE", help="a policy file; the canary's own changes only its share")
     parser.add_argument(
-        "--share", type=_share, default=0.1, help="part of the sessions that get it, 0 to 1 (default 0.1)"
+        "--share",
+        type=_share,
+        help="part of the sessions that get it at once, 0 to 1 (default: 0.1, reached as evidence grows)",
+    )
+    parser.add_argument(
+        "--ramp", action="store_true", help="reach the share in steps that the evidence so far allows"
     )
     _author(parser)
     return parser
@@ -79,6 +116,11 @@ def _pull(parser: Parser) -> Parser:
 
 def _promote(parser: Parser) -> Parser:
     _author(parser)
+    _evidence(parser)
+    _config(parser)
+    parser.add_argument(
+        "--force", action="store_true", help="promote without enough evidence; recorded with the reason"
+    )
     return parser
 
 
@@ -116,6 +158,14 @@ def _share(text: str) -> float:
     if not 0.0 <= share <= 1.0:
         raise argparse.ArgumentTypeError("must be a number between 0 and 1")
     return share
+
+
+def _span(text: str) -> float:
+    """Seconds of a span such as 7d."""
+    number, unit = text[:-1], _UNITS.get(text[-1:])
+    if unit is None or not number.isdecimal() or not 0 < int(number) <= 10_000:
+        raise argparse.ArgumentTypeError("must be a span such as 90m, 24h, 7d or 2w")
+    return int(number) * unit
 
 
 def _version(text: str) -> int:

@@ -17,7 +17,8 @@ from typing import Final
 
 from router_core.adapters.aws.ssm_policy_store import KEPT, SsmPolicyStore, Stored
 from router_core.deployment import CANARY, STABLE
-from router_core.errors import ConfigurationError, NotFoundError, StaleStateError
+from router_core.errors import ConfigurationError, NotFoundError, NotProvenError, StaleStateError
+from router_core.learning.off_policy.verdict import Verdict
 from router_core.policy.document import Policy
 from router_core.policy.parse import parse
 from router_core.policy.rollout import MAX_WORDS, Change, Shift, parse_shift
@@ -75,6 +76,14 @@ def named(stored: Stored | None) -> str:
         return f"invalid (version {stored.version})"
 
 
+def check_proof(proof: Verdict, *, force: bool) -> None:
+    """Raises `NotProvenError` for a change that the evidence does not speak for, unless it is forced."""
+    if proof.word != "better" and not force:
+        raise NotProvenError(
+            f"{proof.word}: {proof.why}; --force promotes all the same, and is recorded with the reason"
+        )
+
+
 class PolicyChanges:
     """One change against what was `seen`. Raises `StaleStateError` when somebody else changed something meanwhile;
     what is in force is then theirs, and nothing of this change was put in force after noticing."""
@@ -87,8 +96,9 @@ class PolicyChanges:
         self._newest = seen.versions[-1].version if seen.versions else 0
         self._newest_shift = seen.shifts[-1].version if seen.shifts else 0
 
-    def push(self, policy: Policy, text: str, share: float) -> Change:
-        """A new version as canary for `share` of the sessions; where it is the canary already, only its share changes.
+    def push(self, policy: Policy, text: str, share: float, *, ramp: bool = False) -> Change:
+        """A new version as canary for `share` of the sessions, with `ramp` no more of them than the evidence so far allows;
+        where it is the canary already, only its share changes.
         The first version of all is stable at once: there is nothing to compare it with."""
         before = self._seen.in_force
         self._check_new(policy, before)
@@ -99,7 +109,8 @@ class PolicyChanges:
             return self._record("push", Shift(), "none", f"{policy.label} (version {version})")
         canary = self._seen.labelled(CANARY)
         if canary is not None and _sha256(canary) == policy.sha256:
-            return self._record("push", self._shift(share), named(before), f"{named(canary)} for {share:.0%}")
+            after = f"{named(canary)} for {share:.0%}"
+            return self._record("push", self._shift(share, ramp), named(before), after)
         if self._seen.shift.share > 0:
             self._put_shift(self._shift(0.0))
         if self._seen.labelled(STABLE) is None:
@@ -108,13 +119,18 @@ class PolicyChanges:
         version = self._put(text)
         self._store.label(version, CANARY)
         after = f"{policy.label} (version {version}) for {share:.0%}"
-        return self._record("push", self._shift(share), named(before), after)
+        return self._record("push", self._shift(share, ramp), named(before), after)
 
-    def promote(self) -> Change:
-        """The canary becomes stable, for everybody."""
+    def promote(self, proof: Verdict, *, force: bool = False) -> Change:
+        """The canary becomes stable, for everybody. Only with the `proof` that it is better, or by `force`, which is then
+        part of the recorded reason. Raises `NotProvenError`."""
         canary, before = self._seen.labelled(CANARY), self._seen.in_force
         if canary is None or before is None:
             raise NotFoundError(f"no version of {self._store.policy} has the label {CANARY}: push one first")
+        if proof.word != "better":
+            check_proof(proof, force=force)
+            why = f"forced ({proof.word}): {self._author.why}"[:MAX_WORDS]
+            self._author = replace(self._author, why=why)
         after = f"{parse(canary.text).label} (version {canary.version})"
         self._check_unchanged()
         self._make_room()
@@ -205,8 +221,8 @@ class PolicyChanges:
             )
         return version
 
-    def _shift(self, share: float) -> Shift:
-        return replace(self._seen.shift, share=share, change=None)
+    def _shift(self, share: float, ramp: bool = False) -> Shift:
+        return replace(self._seen.shift, share=share, change=None, ramp=ramp)
 
     def _record(self, action: str, shift: Shift, before: str, after: str) -> Change:
         change = Change(

@@ -17,19 +17,22 @@ from typing import Any, Final
 
 from gateway.cli.output import note, print_json, print_table
 from gateway.cli.policy import print_diff
-from gateway.cli.policy_changes import Author, PolicyChanges, Standing, named, standing
+from gateway.cli.policy_changes import Author, PolicyChanges, Standing, check_proof, named, standing
 from gateway.composition_policy import policy_store
 from router_core.adapters.aws.client import aws_client, error_code
 from router_core.adapters.aws.ssm_policy_store import SsmPolicyStore, Stored
 from router_core.adapters.policy_file import MAX_FILE_BYTES, read_policy
 from router_core.deployment import CANARY, STABLE, policy_parameter
 from router_core.errors import ConfigurationError, NotFoundError, StoreError, TierwiseError
+from router_core.learning.off_policy.verdict import Verdict
 from router_core.policy.document import Policy
 from router_core.policy.parse import minified, parse
 from router_core.policy.rollout import MAX_WORDS, Change, parse_shift
 
 USAGE: Final = 2
 CHANGES_SHOWN: Final = 10
+FIRST_SHARE: Final = 0.1
+"""A canary's share unless another is given."""
 
 
 def run_in_environment(options: argparse.Namespace) -> int:
@@ -101,9 +104,12 @@ def _diff(options: argparse.Namespace, store: SsmPolicyStore) -> int:
 def _push(options: argparse.Namespace, store: SsmPolicyStore) -> int:
     policy, text = _read_file(Path(options.file))
     seen = standing(store)
-    asked = f"Push {policy.label} to {options.env} for {options.share:.0%} of the sessions?"
+    share = FIRST_SHARE if options.share is None else options.share
+    ramp = options.ramp or options.share is None
+    steps = ", in steps" if ramp else ""
+    asked = f"Push {policy.label} to {options.env} for {share:.0%} of the sessions{steps}?"
     return _changed(
-        options, store, seen, asked, policy, lambda changes: changes.push(policy, text, options.share)
+        options, store, seen, asked, policy, lambda changes: changes.push(policy, text, share, ramp=ramp)
     )
 
 
@@ -111,8 +117,27 @@ def _promote(options: argparse.Namespace, store: SsmPolicyStore) -> int:
     seen = standing(store)
     canary = seen.labelled(CANARY)
     after = _policy_of(canary, store) if canary is not None else None
+    proof = _proof(options, seen, after)
+    if canary is not None:
+        check_proof(proof, force=options.force)
+        note(f"evidence: {proof.word}: {proof.why}")
     asked = f"Make {named(canary)} the policy of all sessions in {options.env}?"
-    return _changed(options, store, seen, asked, after, PolicyChanges.promote)
+    return _changed(
+        options, store, seen, asked, after, lambda changes: changes.promote(proof, force=options.force)
+    )
+
+
+def _proof(options: argparse.Namespace, seen: Standing, after: Policy | None) -> Verdict:
+    """What the event log says of the canary against the policy in force."""
+    from gateway.cli.policy_simulate import simulate
+
+    try:
+        before = parse(seen.in_force.text) if seen.in_force is not None else None
+    except ConfigurationError:
+        before = None
+    if before is None or after is None:
+        return Verdict(word="not enough evidence", why="there is no policy to compare with")
+    return simulate(options, after, before).verdict
 
 
 def _rollback(options: argparse.Namespace, store: SsmPolicyStore) -> int:

@@ -25,11 +25,13 @@ MAX_WORDS: Final = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """The policies in force. `share` in [0, 1] is the canary's part of the sessions; without a canary it is 0."""
+    """The policies in force. `share` in [0, 1] is the canary's part of the sessions; without a canary it is 0. `ramp` says
+    that the share is to be reached in steps, as far as evidence allows."""
 
     stable: Policy
     canary: Policy | None = None
     share: float = 0.0
+    ramp: bool = False
 
     def policy_for(self, fraction: float) -> Policy:
         """The policy of a session with this number, see `place`."""
@@ -50,17 +52,20 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shift:
-    """What the rollout document holds: the canary's share, the version that was stable before, and the last change."""
+    """What the rollout document holds: the canary's share, the version that was stable before, the last change, and whether
+    the share is reached in steps."""
 
     share: float = 0.0
     previous: int | None = None
     change: Change | None = None
+    ramp: bool = False
 
     def as_text(self) -> str:
         """The document."""
         change = self.change
         told = None if change is None else {name: getattr(change, name) for name in _WORDS}
-        document = {"share": self.share, "previous": self.previous, "change": told}
+        ramp = self.ramp or None
+        document = {"share": self.share, "previous": self.previous, "change": told, "ramp": ramp}
         return json.dumps(
             {key: value for key, value in document.items() if value is not None}, ensure_ascii=False
         )
@@ -69,11 +74,11 @@ class Shift:
 _WORDS: Final = ("action", "at", "by", "why", "before", "after")
 
 
-def rollout(stable: Policy, canary: Policy | None = None, share: float = 0.0) -> Rollout:
+def rollout(stable: Policy, canary: Policy | None = None, share: float = 0.0, ramp: bool = False) -> Rollout:
     """The same, where a canary that changes nothing or serves nobody is none."""
     if canary is None or share <= 0.0 or canary.sha256 == stable.sha256:
         return Rollout(stable=stable)
-    return Rollout(stable=stable, canary=canary, share=min(share, 1.0))
+    return Rollout(stable=stable, canary=canary, share=min(share, 1.0), ramp=ramp)
 
 
 def place(tenant: str, session_id: str | None, user: str | None, request_id: str) -> float:
@@ -94,14 +99,18 @@ def parse_shift(text: str) -> Shift:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ConfigurationError("rollout: not valid JSON") from error
-    if not isinstance(document, dict) or document.keys() - {"share", "previous", "change"}:
-        raise ConfigurationError("rollout: must be an object with share, and maybe previous and change")
+    if not isinstance(document, dict) or document.keys() - {"share", "previous", "change", "ramp"}:
+        raise ConfigurationError("rollout: must be an object with share, and maybe previous, change and ramp")
     share, previous = document.get("share"), document.get("previous")
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
         raise ConfigurationError("rollout: share must be a number between 0 and 1")
     if previous is not None and (isinstance(previous, bool) or not isinstance(previous, int)):
         raise ConfigurationError("rollout: previous must be a version")
-    return Shift(share=float(share), previous=previous, change=_change(document.get("change")))
+    ramp = document.get("ramp", False)
+    if not isinstance(ramp, bool):
+        raise ConfigurationError("rollout: ramp must be true or false")
+    change = _change(document.get("change"))
+    return Shift(share=float(share), previous=previous, change=change, ramp=ramp)
 
 
 def _change(told: Any) -> Change | None:

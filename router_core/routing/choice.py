@@ -46,6 +46,23 @@ def pick(context: RequestContext, table: TargetTable, scores: list[float], allow
     )
 
 
+def chances(
+    context: RequestContext, table: TargetTable, scores: list[float], allowed: Sequence[int]
+) -> dict[int, float]:
+    """The probability of every choice that `pick` may make for these features; those it never makes are left out. Of `pick`'s
+    chance only the exploration counts: a tie's draw belongs to the request, which keeps its id when it is replayed."""
+    order = _ordered(context, scores, allowed)
+    pinned = table.index.get(context.pinned) if context.pinned is not None else None
+    if pinned is not None and pinned in order:
+        return {pinned: 1.0}
+    best = _sticky(context, table, scores, order)
+    rate = _exploration_rate(context, table)
+    if not rate or len(order) == 1:
+        return {best: 1.0}
+    floor = rate / len(order)
+    return {i: floor + (1.0 - rate if i == best else 0.0) for i in order}
+
+
 def _ordered(context: RequestContext, scores: list[float], allowed: Sequence[int]) -> list[int]:
     """Permitted indices by falling score, equal ones by name; which of several equal bests comes first is drawn by
     hash of the request id."""

@@ -27,7 +27,7 @@ from router_core.deployment import CANARY, STABLE
 from router_core.errors import ConfigurationError, TierwiseError
 from router_core.policy.document import Policy
 from router_core.policy.parse import from_document, parse, to_document
-from router_core.policy.rollout import Rollout, parse_shift, rollout
+from router_core.policy.rollout import Rollout, Shift, parse_shift, rollout
 from router_core.record import dataclass
 
 MAX_COPY_BYTES: Final = 65_536
@@ -51,7 +51,8 @@ def look(store: SsmPolicyStore, *, labelled: bool = False) -> Found:
     if stable is None and labelled:
         raise ConfigurationError(f"policy: no version of {store.policy} has the label {STABLE} any more")
     beside = store.shift()
-    share = parse_shift(beside.text).share if beside is not None else 0.0
+    shift = parse_shift(beside.text) if beside is not None else Shift()
+    share = shift.share
     canary = store.document(CANARY) if share > 0.0 else None
     if share > 0.0 and (canary is None or stable is None):
         missing = STABLE if stable is None else CANARY
@@ -60,7 +61,7 @@ def look(store: SsmPolicyStore, *, labelled: bool = False) -> Found:
     if newest is None:
         raise ConfigurationError(f"policy: there is no parameter {store.policy}")
     tried = _policy(canary) if canary is not None else None
-    return Found(rollout=rollout(_policy(newest), tried, share), labelled=stable is not None)
+    return Found(rollout=rollout(_policy(newest), tried, share, shift.ramp), labelled=stable is not None)
 
 
 def _policy(stored: Stored) -> Policy:
@@ -79,7 +80,7 @@ class SsmPolicySource:
         self._turn = threading.Lock()
         self._said = ""
         self.refused = 0
-        self._looked_s = time.monotonic()
+        self._looked_s = time.time()
         try:
             self._found = look(store)
         except TierwiseError as error:
@@ -101,13 +102,14 @@ class SsmPolicySource:
             self._refuse(error)
             return False
         finally:
-            self._looked_s = time.monotonic()
+            self._looked_s = time.time()
             self._turn.release()
 
     def catch_up(self, every_s: float) -> bool:
         """`refresh` where the last look is older than that: for a host that is frozen between requests, where no thread
-        keeps time."""
-        return time.monotonic() - self._looked_s >= every_s and self.refresh()
+        keeps time. By the wall's clock, because a machine that is frozen may stop its own."""
+        late = not 0.0 <= time.time() - self._looked_s < every_s
+        return late and self.refresh()
 
     def _take(self, found: Found) -> bool:
         if self._said:
@@ -153,6 +155,7 @@ class SsmPolicySource:
             "stable": to_document(now.stable),
             "canary": to_document(now.canary) if now.canary is not None else None,
             "share": now.share,
+            "ramp": now.ramp,
         }
         partial = self._copy.with_suffix(f".{os.getpid()}")
         try:
@@ -163,8 +166,8 @@ class SsmPolicySource:
             _log.warning("no copy of the policy can be kept in %s: %s", self._copy, error.strerror)
 
 
-def _names(now: Rollout) -> tuple[str, str | None, float]:
-    return now.stable.sha256, now.canary.sha256 if now.canary is not None else None, now.share
+def _names(now: Rollout) -> tuple[str, str | None, float, bool]:
+    return now.stable.sha256, now.canary.sha256 if now.canary is not None else None, now.share, now.ramp
 
 
 def _read_copy(file: Path, parameter: str) -> Found | None:
@@ -175,7 +178,8 @@ def _read_copy(file: Path, parameter: str) -> Found | None:
         if document["parameter"] != parameter:
             return None
         canary = from_document(document["canary"]) if document["canary"] is not None else None
-        kept = rollout(from_document(document["stable"]), canary, float(document["share"]))
+        share, ramp = float(document["share"]), document.get("ramp") is True
+        kept = rollout(from_document(document["stable"]), canary, share, ramp)
         return Found(rollout=kept, labelled=document["labelled"] is True)
     except (OSError, ValueError, KeyError, TypeError, ConfigurationError):
         return None

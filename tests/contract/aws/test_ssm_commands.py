@@ -60,7 +60,9 @@ def test_the_whole_way(ssm: Any, folder: Path, capsys: pytest.CaptureFixture[str
     assert "after: two@1" in capsys.readouterr().out
     assert policy("diff", "one.json") == 0
     assert "no difference" in capsys.readouterr().out
-    assert policy("promote", "--yes", *WHY) == 0
+    assert policy("promote", "--yes", *WHY) == 1
+    assert "not enough evidence" in capsys.readouterr().err
+    assert policy("promote", "--force", "--yes", *WHY) == 0
     assert "promote: one@1 (version 1) -> two@1 (version 2)" in capsys.readouterr().out
     assert policy("pull") == 0
     assert json.loads(capsys.readouterr().out) == json.loads(document("two"))
@@ -71,7 +73,8 @@ def test_the_whole_way(ssm: Any, folder: Path, capsys: pytest.CaptureFixture[str
     assert policy("show", "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["in_force"]["policy"], told["canary"], told["share"]) == ("one@1", None, 0.0)
-    assert {(one["by"], one["why"]) for one in told["changes"]} == {("ann", "a test")}
+    assert {one["by"] for one in told["changes"]} == {"ann"}
+    assert {one["why"] for one in told["changes"]} == {"a test", "forced (not enough evidence): a test"}
 
 
 @pytest.mark.parametrize(
@@ -111,7 +114,7 @@ def test_a_person_sees_what_would_change_and_is_asked(
     capsys.readouterr()
     for answer, status, label in (("\n", 1, "one@1"), ("y\n", 0, "two@1")):
         monkeypatch.setattr("sys.stdin", Terminal(answer))
-        assert policy("promote", *WHY) == status
+        assert policy("promote", "--force", *WHY) == status
         assert "before: one@1" in (said := capsys.readouterr().out)
         assert "Make two@1 (version 2) the policy of all sessions in staging? [y/N]" in said
         policy("show", "--json")

@@ -13,11 +13,13 @@ from router_core.adapters.aws.ssm_policy import SsmPolicySource
 from router_core.adapters.aws.ssm_policy_store import ABSENT, FAULTS, SsmPolicyStore
 from router_core.adapters.aws.ssm_settings import SsmSettings
 from router_core.errors import ConfigurationError, StoreError
+from router_core.learning.off_policy.verdict import Verdict
 from router_core.policy.parse import parse
 from router_core.policy.rollout import Change, parse_shift
 from tests.localmoto import Clients
 from tests.unit.policy.parameters import document
 
+PROVEN = Verdict(word="better", why="quality rises by 0.0300 or more")
 USED = (
     "GetParameter", "GetParameterHistory", "GetParametersByPath", "PutParameter", "LabelParameterVersion",
     "UnlabelParameterVersion",
@@ -50,7 +52,7 @@ def test_a_canary_from_push_to_rollback(store: SsmPolicyStore) -> None:
     push(store, "two")
     assert source.refresh()
     assert in_force(source) == ("one", "two", 0.3)
-    changes(store).promote()
+    changes(store).promote(PROVEN)
     assert source.refresh()
     assert in_force(source) == ("two", None, 0.0)
     changes(store).rollback()

@@ -140,7 +140,7 @@ def test_a_canary_gets_its_share_of_the_sessions_until_it_is_promoted_and_rolled
     assert split["next@2"] + split["edited@1"] == SESSIONS
     assert site.split() == split
 
-    site.command("promote", "--why", "it held", "--yes")
+    site.command("promote", "--why", "it held", "--force", "--yes")
     site.await_policy("next@2")
     assert set(site.split()) == {"next@2"}
 

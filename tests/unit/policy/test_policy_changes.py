@@ -11,12 +11,20 @@ from botocore.exceptions import ClientError
 
 from gateway.cli.policy_changes import ROOM, Author, PolicyChanges, named, standing
 from router_core.adapters.aws.ssm_policy import look
-from router_core.errors import ConfigurationError, NotFoundError, StaleStateError, StoreError
+from router_core.errors import (
+    ConfigurationError,
+    NotFoundError,
+    NotProvenError,
+    StaleStateError,
+    StoreError,
+)
+from router_core.learning.off_policy.verdict import Verdict
 from router_core.policy.parse import parse
 from router_core.policy.rollout import Change, parse_shift
 from tests.unit.policy.fake_ssm import LABELS, VERSIONS, FakeSsm
 from tests.unit.policy.parameters import POLICY, ROLLOUT, document, filled, store_of
 
+PROVEN = Verdict(word="better", why="quality rises by 0.0300 or more")
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
@@ -119,7 +127,7 @@ def test_promote_gives_everybody_the_canary_and_nobody_the_old_policy_again() ->
     push(fake, "two", 0.5)
     seen: list[tuple[str, str | None, float]] = []
     fake.before = lambda _: seen.append(in_force(fake))
-    change = changes(fake).promote()
+    change = changes(fake).promote(PROVEN)
     assert in_force(fake) == ("two", None, 0.0)
     assert fake.labels(POLICY) == {"stable": 2}
     assert (change.action, change.before, change.after) == (
@@ -130,11 +138,11 @@ def test_promote_gives_everybody_the_canary_and_nobody_the_old_policy_again() ->
 
 def test_promote_needs_a_valid_canary() -> None:
     with pytest.raises(NotFoundError, match="push one first"):
-        changes(filled("one", stable=1)).promote()
+        changes(filled("one", stable=1)).promote(PROVEN)
     fake = filled("one", "two", stable=1, canary=2, share=0.1)
     fake.parameters[POLICY][1].value = '{"unknown": 1}'
     with pytest.raises(ConfigurationError, match="unknown"):
-        changes(fake).promote()
+        changes(fake).promote(PROVEN)
     assert fake.labels(POLICY)["stable"] == 1
 
 
@@ -151,7 +159,7 @@ def test_rollback_goes_back_to_what_was_stable_not_to_the_version_before() -> No
     fake = filled("one", stable=1)
     edit(fake, 3)
     push(fake, "two")
-    changes(fake).promote()
+    changes(fake).promote(PROVEN)
     edit(fake, 2)
     changes(fake).rollback()
     assert in_force(fake) == ("one", None, 0.0)
@@ -198,7 +206,7 @@ def test_a_hundred_changes_in_a_row_are_possible_and_each_is_on_record() -> None
     fake = filled("one", stable=1)
     for i in range(60):
         push(fake, f"p-{i}", 0.5)
-        changes(fake).promote()
+        changes(fake).promote(PROVEN)
         assert in_force(fake) == (f"p-{i}", None, 0.0)
     kept = [parse_shift(one.value).change for one in fake.parameters[ROLLOUT]]
     assert len(kept) == VERSIONS
@@ -209,7 +217,7 @@ def test_an_old_canary_is_moved_before_it_is_promoted() -> None:
     fake = filled("one", stable=1)
     push(fake, "two", 0.1)
     edit(fake, VERSIONS - 3)
-    changes(fake).promote()
+    changes(fake).promote(PROVEN)
     assert in_force(fake) == ("two", None, 0.0)
     assert fake.labels(POLICY)["stable"] > VERSIONS - 3
     changes(fake).rollback()
@@ -250,7 +258,11 @@ def test_a_label_that_moved_since_it_was_read_stops_the_change() -> None:
     ours = changes(fake)
     fake.label_parameter_version(Name=POLICY, ParameterVersion=3, Labels=["stable"])
     before = fake.labels(POLICY)
-    for act in (ours.promote, ours.rollback, lambda: ours.push(parse(document("x")), document("x"), 0.1)):
+
+    def push_another() -> None:
+        ours.push(parse(document("x")), document("x"), 0.1)
+
+    for act in (lambda: ours.promote(PROVEN), ours.rollback, push_another):
         with pytest.raises(StaleStateError, match="somebody else changed the policy"):
             act()
     assert fake.labels(POLICY) == before
@@ -279,7 +291,7 @@ def test_two_records_at_the_same_moment_are_noticed_and_both_are_kept() -> None:
     ours = changes(fake)
     other_operator(fake, "LabelParameterVersion")
     with pytest.raises(StaleStateError, match="both kept"):
-        ours.promote()
+        ours.promote(PROVEN)
     assert len(fake.parameters[ROLLOUT]) == 3
 
 
@@ -292,9 +304,37 @@ def test_throttled_in_the_middle_leaves_a_state_that_the_next_attempt_completes(
 
     fake.before = fail
     with pytest.raises(StoreError, match="throttled"):
-        changes(fake).promote()
+        changes(fake).promote(PROVEN)
     fake.failing, fake.before = None, lambda _: None
     assert in_force(fake) == ("two", None, 0.0), "stable moved already, and the canary is the same policy"
-    changes(fake).promote()
+    changes(fake).promote(PROVEN)
     assert in_force(fake) == ("two", None, 0.0)
     assert fake.labels(POLICY) == {"stable": 2}
+
+
+UNPROVEN = Verdict(word="not enough evidence", why="12 judged decisions")
+
+
+@pytest.mark.parametrize("word", ["worse", "not enough evidence"])
+def test_promote_refuses_what_the_evidence_does_not_speak_for(word: Any) -> None:
+    fake = filled("one", "two", stable=1, canary=2, share=0.2)
+    with pytest.raises(NotProvenError, match=word):
+        changes(fake).promote(Verdict(word=word, why="quality falls by 0.1 or more"))
+    assert in_force(fake) == ("one", "two", 0.2)
+
+
+def test_a_forced_promotion_is_recorded_as_such() -> None:
+    fake = filled("one", "two", stable=1, canary=2, share=0.2)
+    change = changes(fake).promote(UNPROVEN, force=True)
+    assert change.why == "forced (not enough evidence): cheaper"
+    assert in_force(fake)[0] == "two"
+    assert last(fake) == change
+
+
+def test_a_canary_that_climbs_says_so_in_the_rollout_document() -> None:
+    fake = filled("one", stable=1)
+    changes(fake).push(parse(document("two")), document("two"), 0.1, ramp=True)
+    assert look(store_of(fake)).rollout.ramp
+    changes(fake).push(parse(document("two")), document("two"), 0.5)
+    now = look(store_of(fake)).rollout
+    assert (now.share, now.ramp) == (0.5, False)

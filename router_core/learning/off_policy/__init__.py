@@ -1,0 +1,1 @@
+"""Judging a policy by what another one decided."""
