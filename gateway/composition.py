@@ -22,6 +22,7 @@ from gateway.composition_aws import Records, open_records
 from gateway.composition_crew import Crew
 from gateway.composition_deliberation import open_deliberation
 from gateway.composition_device import open_desk
+from gateway.composition_jobs import plan_jobs
 from gateway.composition_keys import ROTATION_S, KeyRotation, records
 from gateway.composition_nodes import open_nodes
 from gateway.composition_plan import Plan
@@ -159,6 +160,7 @@ def _dependencies(made: Plan, router: Router, crew: Crew, stored: Records, store
         version=our_version(),
         started_s=time.time(),
         max_body_bytes=settings.server.max_body_bytes,
+        jobs=plan_jobs(settings.jobs, os.environ, SystemClock()),
     )
 
 

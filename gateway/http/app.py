@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
@@ -18,21 +19,34 @@ from gateway.http.reference import add_reference
 from gateway.http.serving import Serving
 from gateway.http.specification import document_paths
 
+if TYPE_CHECKING:
+    from gateway.jobs.durable import DurableJobs
+
 
 def create_app(dependencies: AppDependencies) -> Gateway:
     """The ASGI application. Its `begin_drain` and `drained` are for the server that is told to stop."""
     serving = Serving(dependencies.router, dependencies.limiter, FinishedAnswers(dependencies.answers_kept))
-    jobs = Jobs(serving, running=dependencies.async_running, waiting=dependencies.async_waiting)
+    jobs = _jobs(dependencies, serving)
     gateway: list[Gateway] = []
     api = _api(dependencies, jobs, lambda: gateway[0].draining)
     gateway.append(gate(dependencies, api, serving, jobs))
     gateway[0].also_wait_for(lambda: jobs.unfinished)
+    gateway[0].on_drain(jobs.drain)
     return gateway[0]
 
 
-def _api(dependencies: AppDependencies, jobs: Jobs, draining: Callable[[], bool]) -> FastAPI:
+def _jobs(dependencies: AppDependencies, serving: Serving) -> Jobs | DurableJobs:
+    if dependencies.jobs is None:
+        return Jobs(serving, running=dependencies.async_running, waiting=dependencies.async_waiting)
+    from gateway.jobs.assembly import durable_jobs
+
+    return durable_jobs(dependencies.jobs, serving)
+
+
+def _api(dependencies: AppDependencies, jobs: Jobs | DurableJobs, draining: Callable[[], bool]) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await jobs.start()
         yield
         await jobs.stop()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.http.auth import KeyRing
 from gateway.http.bodies import MAX_BODY_BYTES
@@ -13,6 +13,9 @@ from gateway.http.ports import EventLookup, Router
 from router_core.ports import RateLimiter, StateStore
 from router_core.record import dataclass
 from router_core.resources import TargetSpec
+
+if TYPE_CHECKING:  # only a host that has it loads it
+    from gateway.jobs.assembly import JobsPlan
 
 DEFAULT_OUTPUT_TOKENS: Final = 256
 """What a request without `max_tokens` reserves of a key's tokens per minute until its usage is known."""
@@ -45,4 +48,6 @@ class AppDependencies:
     idempotent_kept: int = 10_000
     idempotent_bytes: int = 64 * 2**20
     shared: StateStore | None = None
+    jobs: JobsPlan | None = None
+    """Where asynchronous requests are kept; None: in this process's memory."""
     device: DeviceDesk | None = None

@@ -70,6 +70,7 @@ class Gateway:
         self._policy_label = policy_label
         self._tiers = tiers
         self._unfinished: Callable[[], int] = lambda: 0
+        self._draining: Callable[[], None] = lambda: None
         self.inflight = 0
         self.draining = False
 
@@ -87,9 +88,14 @@ class Gateway:
         """Work that is not tied to an open request but must end before the process does."""
         self._unfinished = unfinished
 
+    def on_drain(self, begun: Callable[[], None]) -> None:
+        """Who else must take no new work from then on."""
+        self._draining = begun
+
     def begin_drain(self) -> None:
         """From now on new work is refused with 503, and readiness says so; what runs goes on."""
         self.draining = True
+        self._draining()
 
     async def drained(self, within_s: float) -> bool:
         """Waits until nothing is in flight; False when `within_s` passed first."""

@@ -55,6 +55,12 @@ class Jobs:
         self._bytes = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
+    async def start(self) -> None:
+        """Nothing is left from before."""
+
+    def drain(self) -> None:
+        """What waits here would be lost, so all of it is run."""
+
     async def submit(self, request: InferenceRequest, size: int) -> None:
         """Takes a request whose body had `size` bytes, or raises NoCapacityError when too many wait."""
         if len(self._queue) >= self._waiting or self._bytes + size > _WAITING_BYTES:

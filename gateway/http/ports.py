@@ -22,13 +22,24 @@ class Answers(Protocol):
     async def explain(self, request: InferenceRequest) -> InferenceResponse: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredAnswer:
+    """The answer of an asynchronous request, with the stage it has reached and what else there is to say of it."""
+
+    response: InferenceResponse
+    stage: str
+    more: Mapping[str, Any]
+
+
 class Accepted(Protocol):
     """Runs requests that nobody waits for, and knows them by their id. Raises `NoCapacityError` or `StoreError`."""
 
     async def submit(self, request: InferenceRequest, size: int) -> None:
         """Takes a request whose body had `size` bytes."""
 
-    async def found(self, tenant: str, request_id: str) -> InferenceResponse | Mapping[str, Any] | None:
+    async def found(
+        self, tenant: str, request_id: str
+    ) -> InferenceResponse | StoredAnswer | Mapping[str, Any] | None:
         """The answer, or the body that says how far it is; None when unknown, gone, or another tenant's."""
 
 
@@ -52,10 +63,14 @@ class Operations(Protocol):
     def rollout(self) -> Rollout: ...
 
 
-class Router(Answers, Reports, Operations, Protocol):
-    """Everything the HTTP side asks of the inside."""
+class Answering(Answers, Protocol):
+    """Answers of every kind, vectors included."""
 
     async def embed(self, request: EmbedRequest) -> InferenceResponse: ...
+
+
+class Router(Answering, Reports, Operations, Protocol):
+    """Everything the HTTP side asks of the inside."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

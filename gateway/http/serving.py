@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway.http.dependencies import DEFAULT_OUTPUT_TOKENS
 from gateway.http.finished import FinishedAnswers
-from gateway.http.ports import Router
+from gateway.http.ports import Answering
 from gateway.http.refusals import UnprocessableError
 from router_core.errors import UnavailableError
 from router_core.inference import (
@@ -63,7 +63,7 @@ class Serving:
     """The way from a handler to the router."""
 
     def __init__(
-        self, router: Router, limiter: RateLimiter, finished: FinishedAnswers, *, streams: bool = True
+        self, router: Answering, limiter: RateLimiter, finished: FinishedAnswers, *, streams: bool = True
     ) -> None:
         """`streams` False: this host sends whole answers only."""
         self._streams = streams
@@ -82,7 +82,8 @@ class Serving:
             used = response.usage.total_tokens
         finally:
             await self.limiter.settle(caller.key_id, reserved, used)
-        self.finished.put(caller.tenant, response)
+        if not request.asynchronous:  # those are kept by whoever accepted them
+            self.finished.put(caller.tenant, response)
         return response
 
     async def embed(self, request: EmbedRequest) -> InferenceResponse:

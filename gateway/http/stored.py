@@ -8,7 +8,7 @@ from typing import Any, Final
 from gateway.http import answers
 from gateway.http.dependencies import AppDependencies
 from gateway.http.exchange import Exchange
-from gateway.http.ports import Accepted
+from gateway.http.ports import Accepted, StoredAnswer
 from gateway.http.refusals import MethodError
 from gateway.http.serving import Serving
 from gateway.http.wire.decoding import BodyDecoder
@@ -53,6 +53,10 @@ class StoredRoutes:
         found = self._finished.get(tenant, request_id) or await self._accepted.found(tenant, request_id)
         if isinstance(found, InferenceResponse):
             await exchange.reply(200, answers.answer_headers(found), answers.encode(answers.answer(found)))
+            return
+        if isinstance(found, StoredAnswer):
+            body = {**answers.answer(found.response), "stage": found.stage, **found.more}
+            await exchange.reply(200, answers.answer_headers(found.response), answers.encode(body))
             return
         if found is not None:
             await exchange.reply(200, [answers.JSON_TYPE], answers.encode(found))

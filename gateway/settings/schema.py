@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
+from gateway.settings.jobs import JobSettings
 from gateway.settings.rules import bounded, matching, one_of
 from gateway.settings.secrets import SecretRef
 from router_core.inference import PRIVACY_LEVELS, TASKS, TIERS
@@ -275,5 +276,6 @@ class Settings:
     signals: SignalSettings = SignalSettings()
     nodes: NodesSettings = NodesSettings()
     deliberation: DeliberationSettings = DeliberationSettings()
+    jobs: JobSettings = JobSettings()
     data: DataSettings = DataSettings()
     source: Path | None = field(default=None, metadata={"internal": True})

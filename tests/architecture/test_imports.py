@@ -12,7 +12,7 @@ from tests.architecture.code import PACKAGES, imports, python_files
 
 AGENTS = ("cache", "context", "judge", "monitor", "resource", "router", "safety")
 # One technology under several names: an adapter may use all of them.
-ONE_SDK = ({"boto3", "botocore", "s3transfer"}, {"prometheus_client"}, {"orjson"})
+ONE_SDK = ({"boto3", "botocore", "s3transfer"}, {"prometheus_client"}, {"orjson"}, {"alembic", "sqlalchemy"})
 HEAVY = {
     "agents", "boto3", "botocore", "fastapi", "numpy", "onnxruntime", "opentelemetry", "pydantic",
     "starlette", "strands", "tokenizers", "torch", "uvicorn",

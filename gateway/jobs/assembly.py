@@ -1,0 +1,37 @@
+"""Puts the job workers of a process together from what the composition root opened."""
+
+from __future__ import annotations
+
+from gateway.http.serving import Serving
+from gateway.jobs.answering import Answering
+from gateway.jobs.durable import DurableJobs
+from gateway.jobs.store import JobStore
+from gateway.jobs.worker import Pace, Worker
+from router_core.jobs.stages import ANSWERING
+from router_core.ports import Clock
+from router_core.record import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobsPlan:
+    """The store, and how this process works on it. `pace.running` 0: others do the work."""
+
+    store: JobStore
+    clock: Clock
+    pace: Pace = Pace()
+    max_waiting: int = 100_000
+    keep_s: float = 7 * 86_400.0
+
+
+def durable_jobs(plan: JobsPlan, serving: Serving) -> DurableJobs:
+    """Accepting and, where this process works, running."""
+    return DurableJobs(
+        plan.store, workers(plan, serving), plan.clock, max_waiting=plan.max_waiting, keep_s=plan.keep_s
+    )
+
+
+def workers(plan: JobsPlan, serving: Serving) -> tuple[Worker, ...]:
+    """A loop for each queue; none where others work."""
+    if plan.pace.running == 0:
+        return ()
+    return (Worker(ANSWERING, Answering(serving, lambda _, __: False), plan.store, plan.clock, plan.pace),)

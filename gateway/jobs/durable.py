@@ -1,0 +1,137 @@
+"""Accepts asynchronous requests into the store and knows them by their id; runs them in this process where it may.
+
+What was answered with 202 is on disk: a restart, or another gateway at the same store, goes on with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+
+from gateway.http.ports import StoredAnswer
+from gateway.jobs.store import JobStore
+from gateway.jobs.worker import Worker
+from router_core.errors import NoCapacityError, StoreError
+from router_core.inference import InferenceRequest, InferenceResponse
+from router_core.jobs.records import NANO, Job
+from router_core.jobs.stages import ANSWERING, FAILED
+from router_core.payload import from_json, to_json
+from router_core.ports import Clock
+
+_LOOK_S: Final = 1.0
+_COUNTED_S: Final = 1.0
+_FORGET_S: Final = 600.0
+
+
+class DurableJobs:
+    """`Accepted` over a job store. `workers` run in this process; none where others do."""
+
+    def __init__(
+        self, store: JobStore, workers: Sequence[Worker], clock: Clock, *, max_waiting: int, keep_s: float
+    ) -> None:
+        self._store, self._workers, self._clock = store, tuple(workers), clock
+        self._max_waiting, self._keep_s = max_waiting, keep_s
+        self._waiting, self._counted_s = 0, float("-inf")
+        self._tasks: list[asyncio.Task[None]] = []
+        self._looking: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Take up what is left from before, and what processes beside this one accept."""
+        self._looking = asyncio.create_task(self._look())
+
+    async def submit(self, request: InferenceRequest, size: int, webhook: bytes | None = None) -> None:
+        """Store the request; it is safe when this returns. Raises `NoCapacityError` when too many wait, or `StoreError`."""
+        opened = await self._store.opened()
+        await self._count()
+        if self._waiting >= self._max_waiting:
+            raise NoCapacityError(
+                "too many asynchronous requests are waiting", rejected={}, retry_after_s=5.0
+            )
+        job = Job(
+            request_id=request.request_id,
+            tenant=request.caller.tenant,
+            created_s=request.received_s,
+            size=size,
+            request=orjson.dumps(to_json(request)),
+            webhook=webhook,
+        )
+        await opened.history.create(job, (ANSWERING,))
+        self._waiting += 1
+        self._begin()
+        for worker in self._workers:
+            worker.wake()
+
+    async def found(self, tenant: str, request_id: str) -> StoredAnswer | Mapping[str, Any] | None:
+        """The answer, or what is known before or instead of it. Raises `StoreError`."""
+        if not self._tasks and not self._store.wanted():
+            return None
+        opened = await self._store.opened()
+        job = await opened.history.find(tenant, request_id)
+        return None if job is None else told(job)
+
+    @property
+    def unfinished(self) -> int:
+        """Jobs that run in this process; what only waits is nobody's loss."""
+        return sum(worker.running for worker in self._workers)
+
+    def drain(self) -> None:
+        """Claim nothing more."""
+        for worker in self._workers:
+            worker.drain()
+
+    async def stop(self) -> None:
+        """Give back what runs."""
+        tasks = (*self._tasks, *(() if self._looking is None else (self._looking,)))
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._store.close()
+
+    async def _look(self) -> None:
+        while not self._tasks:
+            if self._store.wanted():
+                self._begin()
+            await asyncio.sleep(_LOOK_S)
+
+    def _begin(self) -> None:
+        if not self._tasks:
+            loop = asyncio.get_running_loop()
+            self._tasks = [loop.create_task(worker.run()) for worker in self._workers]
+            self._tasks.append(loop.create_task(self._forget()))
+
+    async def _count(self) -> None:
+        """Look how many wait, once a second at most: counting a long queue takes as long as many jobs."""
+        now = self._clock.monotonic_s()
+        if now - self._counted_s >= _COUNTED_S:
+            self._counted_s = now
+            depths = await (await self._store.opened()).upkeep.depths()
+            self._waiting = sum(one.waiting + one.delayed for one in depths if one.queue == ANSWERING)
+
+    async def _forget(self) -> None:
+        while True:
+            with contextlib.suppress(StoreError):
+                await (await self._store.opened()).upkeep.forget(self._clock.now_s() - self._keep_s)
+            await asyncio.sleep(_FORGET_S)
+
+
+def told(job: Job) -> StoredAnswer | dict[str, Any]:
+    """What the owner of a job is told."""
+    more: dict[str, Any] = {"runs": job.runs}
+    if job.repeated_nano:
+        more["repeated_cost_usd"] = job.repeated_nano / NANO
+    if job.judgement is not None:
+        more["judgement"] = orjson.loads(job.judgement)
+    if job.answer is not None:
+        response = from_json(InferenceResponse, orjson.loads(job.answer))
+        return StoredAnswer(response=response, stage=job.stage, more=more)
+    body: dict[str, Any] = {
+        "request_id": job.request_id,
+        "status": "failed" if job.stage == FAILED else "queued",
+        "stage": job.stage,
+        **more,
+    }
+    return body if job.problem is None else body | {"problem": orjson.loads(job.problem)}

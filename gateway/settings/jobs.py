@@ -1,0 +1,29 @@
+"""Where asynchronous requests are kept and how they are worked on: the `[jobs]` part of the settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.settings.rules import bounded, matching
+from gateway.settings.secrets import SecretRef
+
+_DATABASE: Final = r"(sqlite:///|postgresql://|mysql://|mariadb://)[!-~]{1,500}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSettings:
+    """Asynchronous requests: where they are kept, how many this process runs at once (0: `tierwise worker` does), how
+    long a message is lent to a worker, how often it is tried, how long ended jobs are kept. `key` seals what callers
+    wrote; a SQLite file makes its own."""
+
+    url: str = matching(
+        "sqlite:///var/jobs.db", _DATABASE, "sqlite:///file, or postgresql:// or mysql://user@host/name"
+    )
+    password: SecretRef | None = None
+    key: SecretRef | None = None
+    workers: int = bounded(8, 0, 256)
+    max_waiting: int = bounded(100_000, 1, 10_000_000)
+    lent_s: float = bounded(15.0, 0.5, 3600.0)
+    tries: int = bounded(5, 1, 100)
+    keep_days: float = bounded(7.0, 0.01, 3650.0)

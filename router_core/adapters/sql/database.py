@@ -1,0 +1,145 @@
+"""One database: SQLite in WAL mode, PostgreSQL or MariaDB behind the same engine, used from threads of its own.
+
+Transactions are short and see committed rows only. One that the database itself rolled back to end a deadlock is run
+again; anything else it says is `StoreError`, without its words, which may hold values.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from router_core.errors import ConfigurationError, StoreError
+
+T = TypeVar("T")
+DRIVERS: Final = {
+    "sqlite": "sqlite",
+    "postgresql": "postgresql+psycopg",
+    "mysql": "mysql+pymysql",
+    "mariadb": "mysql+pymysql",
+}
+_BUSY_S: Final = 15.0
+_CONNECT_S: Final = 5
+_ROLLED_BACK: Final = frozenset(("1205", "1213", "1020", "40001", "40P01"))
+_AGAIN: Final = 5
+_THREADS: Final = 4
+
+
+def database_url(text: str, password: str | None) -> URL:
+    """The address, with the driver we speak through. Raises `ConfigurationError`."""
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise ConfigurationError("settings: jobs.url is not the address of a database") from None
+    driver = DRIVERS.get(url.get_backend_name())
+    if driver is None:
+        raise ConfigurationError("settings: jobs.url must begin with sqlite, postgresql, mysql or mariadb")
+    if url.password is not None:
+        raise ConfigurationError("settings: jobs.url must not hold a password; use jobs.password")
+    return url.set(drivername=driver, password=password)
+
+
+def sqlite_file(url: URL) -> Path | None:
+    """The file of a SQLite database; None for the others."""
+    return Path(url.database or "") if url.get_backend_name() == "sqlite" else None
+
+
+class Database:
+    """Runs transactions on threads. The engine is made at once and connects when it is first used."""
+
+    def __init__(self, url: URL) -> None:
+        self.engine = _engine(url)
+        self._threads = ThreadPoolExecutor(_THREADS, "tierwise-sql")
+
+    async def write(self, act: Callable[[Connection], T]) -> T:
+        """The act as one transaction. Raises `StoreError`."""
+        return await self._run(act, reading=False)
+
+    async def read(self, act: Callable[[Connection], T]) -> T:
+        """The same for an act that changes nothing."""
+        return await self._run(act, reading=True)
+
+    async def close(self) -> None:
+        """End the connections; what still runs is waited for."""
+        await asyncio.to_thread(self._threads.shutdown)
+        await asyncio.to_thread(self.engine.dispose)
+
+    async def _run(self, act: Callable[[Connection], T], *, reading: bool) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, lambda: transact(self.engine, act, reading=reading))
+
+
+def transact(engine: Engine, act: Callable[[Connection], T], *, reading: bool = False) -> T:
+    """The act as one transaction, in this thread. Raises `StoreError`."""
+    for left in reversed(range(_AGAIN)):
+        try:
+            with engine.connect() as connection:
+                connection.execution_options(tierwise_reading=reading)
+                with connection.begin():
+                    return act(connection)
+        except DBAPIError as error:
+            if not left or not _rolled_back(error):
+                raise StoreError(_told(error)) from None
+        except PoolTimeoutError:
+            raise StoreError("the job store has no connection left") from None
+        except SQLAlchemyError as error:
+            raise StoreError(f"the job store refused: {type(error).__name__}") from None
+    raise StoreError("the job store did not settle")
+
+
+def _told(error: DBAPIError) -> str:
+    if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
+        return "the job store cannot be reached"
+    return f"the job store refused: {type(error).__name__}"
+
+
+def _rolled_back(error: DBAPIError) -> bool:
+    """Whether the database chose this transaction to end a deadlock: nothing of it happened."""
+    said = error.orig
+    code = getattr(said, "sqlstate", None) or (said.args[0] if said is not None and said.args else None)
+    return str(code) in _ROLLED_BACK
+
+
+def _engine(url: URL) -> Engine:
+    backend = url.get_backend_name()
+    if backend == "sqlite":
+        engine = create_engine(url, connect_args={"timeout": _BUSY_S, "check_same_thread": False})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    timeouts: dict[str, Any] = {"connect_timeout": _CONNECT_S}
+    if backend == "mysql":
+        timeouts |= {"read_timeout": int(_BUSY_S), "write_timeout": int(_BUSY_S)}
+    else:
+        timeouts["options"] = f"-c statement_timeout={int(_BUSY_S * 1000)}"
+    return create_engine(
+        url,
+        isolation_level="READ COMMITTED",
+        pool_pre_ping=True,
+        pool_size=_THREADS,
+        max_overflow=0,
+        connect_args=timeouts,
+    )
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    # The driver must not begin transactions by itself: it would begin them without the write lock.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """A writer takes the lock at once: two that read first and then wrote could not both go on."""
+    reading = connection.get_execution_options().get("tierwise_reading", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

@@ -1,0 +1,108 @@
+"""Job history in SQL. "Stored" and "published" are one act, because the messages lie in the same database: a step
+changes the row, ends its message and writes the next ones in one transaction, or does nothing at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from router_core.adapters.sql.database import Database
+from router_core.adapters.sql.rows import changes_of, job_of, row_of
+from router_core.adapters.sql.sealed import Sealer
+from router_core.adapters.sql.tables import HISTORY, MESSAGES
+from router_core.jobs.records import Claim, Job, Step
+from router_core.jobs.stages import ANSWERING, JUDGING, SERVES, TERMINAL, message_key
+from router_core.ports import Clock
+
+
+class SqlJobHistory:
+    """JobHistory over one database."""
+
+    def __init__(self, database: Database, sealer: Sealer, clock: Clock) -> None:
+        self._database, self._sealer, self._clock = database, sealer, clock
+
+    async def create(self, job: Job, queues: Sequence[str] = (ANSWERING,)) -> bool:
+        """Store a new job with its messages; False and nothing when its id is there. Raises `StoreError`."""
+        now = self._clock.now_s()
+        row = row_of(job, self._sealer) | {"changed_s": now}
+
+        def act(connection: Connection) -> bool:
+            try:
+                with connection.begin_nested():
+                    connection.execute(insert(HISTORY).values(row))
+            except IntegrityError:
+                return False
+            _publish(connection, job.request_id, queues, now)
+            return True
+
+        return await self._database.write(act)
+
+    async def advance(self, claim: Claim, step: Step) -> bool:
+        """Store a step of the claimed job; False when another was faster: then only what this run cost is kept.
+        Raises `StoreError`."""
+        now = self._clock.now_s()
+        changes = changes_of(claim.job, step, self._sealer)
+        return await self._database.write(lambda connection: _advance(connection, claim, step, changes, now))
+
+    async def find(self, tenant: str, request_id: str) -> Job | None:
+        """The tenant's job, None when there is none of this id. Raises `StoreError`."""
+        wanted = select(HISTORY).where(HISTORY.c.request_id == request_id, HISTORY.c.tenant == tenant)
+
+        def act(connection: Connection) -> Job | None:
+            row = connection.execute(wanted).mappings().first()
+            return None if row is None else job_of(row, self._sealer)
+
+        return await self._database.read(act)
+
+
+def _advance(connection: Connection, claim: Claim, step: Step, changes: dict[str, Any], now: float) -> bool:
+    request_id = claim.job.request_id
+    if step.stage in TERMINAL and step.buried is None:
+        # Nothing will be tried again, so what was asked is not kept.
+        changes = {**changes, "request": None}
+    if claim.queue == JUDGING:
+        changes = {**changes, "judge_nano": HISTORY.c.judge_nano + step.judge_nano}
+    done = connection.execute(
+        update(HISTORY)
+        .where(HISTORY.c.request_id == request_id, HISTORY.c.stage.in_(SERVES[claim.queue]))
+        .values(**changes, changed_s=now)
+    )
+    if done.rowcount != 1:
+        _repeated(connection, request_id, step)
+        return False
+    if step.buried is None:
+        connection.execute(delete(MESSAGES).where(MESSAGES.c.key == claim.key))
+    else:
+        connection.execute(
+            update(MESSAGES)
+            .where(MESSAGES.c.key == claim.key)
+            .values(dead=1, dead_s=now, token=None, reason=step.buried)
+        )
+    _publish(connection, request_id, step.publish, now)
+    return True
+
+
+def _repeated(connection: Connection, request_id: str, step: Step) -> None:
+    """A run whose result came too late was paid for all the same."""
+    cost = step.judge_nano + (0 if step.figures is None else step.figures.cost_nano)
+    if cost:
+        connection.execute(
+            update(HISTORY)
+            .where(HISTORY.c.request_id == request_id)
+            .values(repeated_nano=HISTORY.c.repeated_nano + cost)
+        )
+
+
+def _publish(connection: Connection, request_id: str, queues: Sequence[str], now: float) -> None:
+    for queue in queues:
+        key = message_key(request_id, queue)
+        # A message that is there says the same: of duplicates one is left.
+        if connection.execute(select(MESSAGES.c.id).where(MESSAGES.c.key == key)).first() is None:
+            connection.execute(
+                insert(MESSAGES).values(
+                    key=key, queue=queue, request_id=request_id, queued_s=now, visible_s=now, dead=0, tries=0
+                )
+            )

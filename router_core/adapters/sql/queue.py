@@ -1,0 +1,123 @@
+"""The queue in SQL: messages are lent for a while to one worker each and come back when it does not end them in time.
+
+Where the database can skip locked rows, workers that ask together get different messages without waiting for each
+other; in SQLite a writer is alone anyway.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from sqlalchemy import Connection, delete, select, update
+
+from router_core.adapters.sql.database import Database
+from router_core.adapters.sql.rows import job_of
+from router_core.adapters.sql.sealed import Sealer
+from router_core.adapters.sql.tables import HISTORY, MESSAGES
+from router_core.errors import StoreError
+from router_core.jobs.records import Claim
+from router_core.jobs.stages import ANSWERING, CREATED, GATEWAY, INFERENCE, JUDGING, SERVES
+from router_core.ports import Clock
+
+
+class SqlJobQueue:
+    """JobQueue over one database. Times are this machine's wall clock."""
+
+    def __init__(self, database: Database, sealer: Sealer, clock: Clock) -> None:
+        self._database, self._sealer, self._clock = database, sealer, clock
+
+    async def claim(self, queue: str, most: int, lent_s: float) -> tuple[Claim, ...]:
+        """Up to `most` messages whose turn it is, longest visible first. Raises `StoreError`."""
+        now, token = self._clock.now_s(), secrets.token_hex(16)
+        due = (
+            select(MESSAGES.c.id)
+            .where(MESSAGES.c.queue == queue, MESSAGES.c.dead == 0, MESSAGES.c.visible_s <= now)
+            .order_by(MESSAGES.c.visible_s, MESSAGES.c.id)
+            .limit(most)
+            .with_for_update(skip_locked=True)
+        )
+
+        def act(connection: Connection) -> list[dict[str, Any]]:
+            ids = [row.id for row in connection.execute(due)]
+            if not ids:
+                return []
+            connection.execute(
+                update(MESSAGES)
+                .where(MESSAGES.c.id.in_(ids))
+                .values(visible_s=now + lent_s, token=token, tries=MESSAGES.c.tries + 1)
+            )
+            return _begun(connection, queue, token)
+
+        return self._opened(await self._database.write(act), queue, token)
+
+    async def extend(self, claim: Claim, lent_s: float) -> bool:
+        """Keep it for `lent_s` from now; False when it is no longer this worker's. Raises `StoreError`."""
+        until = self._clock.now_s() + lent_s
+        return await self._database.write(lambda connection: _set(connection, claim, {"visible_s": until}))
+
+    async def release(self, claim: Claim, delay_s: float, reason: str, *, counted: bool = True) -> bool:
+        """Give it back, to be lent again after `delay_s`; False when it is no longer this worker's. Not `counted`: the
+        try did not count. Raises `StoreError`."""
+        values: dict[str, Any] = {"visible_s": self._clock.now_s() + delay_s, "token": None, "reason": reason}
+        if not counted:
+            values["tries"] = MESSAGES.c.tries - 1
+
+        def act(connection: Connection) -> bool:
+            if not _set(connection, claim, values):
+                return False
+            if claim.queue == ANSWERING and not counted:
+                connection.execute(
+                    update(HISTORY)
+                    .where(HISTORY.c.request_id == claim.job.request_id, HISTORY.c.stage == INFERENCE)
+                    .values(stage=GATEWAY, runs=HISTORY.c.runs - 1)
+                )
+            return True
+
+        return await self._database.write(act)
+
+    def _opened(self, rows: list[dict[str, Any]], queue: str, token: str) -> tuple[Claim, ...]:
+        """The claims. A job that does not open stays lent and comes back: another worker may have its key."""
+        found: list[Claim] = []
+        for row in rows:
+            try:
+                job = job_of(row["job"], self._sealer)
+            except StoreError:
+                continue
+            found.append(
+                Claim(
+                    key=row["key"],
+                    queue=queue,
+                    token=token,
+                    tries=row["tries"],
+                    job=job,
+                    reason=row["reason"],
+                )
+            )
+        return tuple(found)
+
+
+def _begun(connection: Connection, queue: str, token: str) -> list[dict[str, Any]]:
+    """The lent messages with their jobs, which have now begun. Messages whose job has no use for them are ended."""
+    lent = connection.execute(select(MESSAGES).where(MESSAGES.c.token == token)).mappings().all()
+    ids = [row["request_id"] for row in lent]
+    here = HISTORY.c.request_id.in_(ids)
+    useful = here & HISTORY.c.stage.in_(SERVES[queue])
+    if queue == ANSWERING:
+        connection.execute(update(HISTORY).where(useful).values(runs=HISTORY.c.runs + 1))
+        waiting = HISTORY.c.stage.in_((CREATED, GATEWAY))
+        connection.execute(update(HISTORY).where(here & waiting).values(stage=INFERENCE))
+    elif queue == JUDGING:
+        connection.execute(update(HISTORY).where(useful).values(judge_runs=HISTORY.c.judge_runs + 1))
+    jobs = {row["request_id"]: row for row in connection.execute(select(HISTORY).where(useful)).mappings()}
+    late = [row["id"] for row in lent if row["request_id"] not in jobs]
+    if late:
+        connection.execute(delete(MESSAGES).where(MESSAGES.c.id.in_(late)))
+    found = [{**row, "job": jobs[row["request_id"]]} for row in lent if row["request_id"] in jobs]
+    return sorted(found, key=lambda row: row["id"])
+
+
+def _set(connection: Connection, claim: Claim, values: dict[str, Any]) -> bool:
+    """Whether the message was still lent to this claim, and is changed."""
+    mine = (MESSAGES.c.key == claim.key) & (MESSAGES.c.token == claim.token) & (MESSAGES.c.dead == 0)
+    return connection.execute(update(MESSAGES).where(mine).values(**values)).rowcount == 1

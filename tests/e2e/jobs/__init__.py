@@ -1,0 +1,1 @@
+"""Asynchronous requests end to end: the real gateway, killed and started again."""

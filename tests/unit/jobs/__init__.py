@@ -1,0 +1,1 @@
+"""Stages, tries, workers, webhooks and judging, without a process or a server."""
