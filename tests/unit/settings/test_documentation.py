@@ -15,9 +15,12 @@ from gateway.settings.schema import (
     DeviceSettings,
     EventSettings,
     KeySettings,
+    NodeSettings,
+    NodesSettings,
     PolicySettings,
     RedisSettings,
     ServerSettings,
+    SignalSettings,
     StoreSettings,
     TargetSettings,
     TracingSettings,
@@ -33,7 +36,8 @@ PAGE = (ROOT / "docs" / "configuration.md").read_text()
     ("cls", "prefix"),
     [(ServerSettings, ""), (TargetSettings, ""), (KeySettings, ""), (PolicySettings, "policy."), (EventSettings, "events."),
      (CacheSettings, "cache."), (DeviceSettings, "device."), (TracingSettings, "tracing."), (DataSettings, "data."),
-     (RedisSettings, "redis."), (StoreSettings, "stores."), (JobSettings, "jobs.")],
+     (RedisSettings, "redis."), (StoreSettings, "stores."), (JobSettings, "jobs."),
+     (SignalSettings, "signals."), (NodesSettings, "nodes."), (NodeSettings, "")],
 )  # fmt: skip
 def test_every_key_is_on_the_page(cls: type, prefix: str) -> None:
     assert [item.name for item in fields(cls) if f"`{prefix}{item.name}`" not in PAGE] == []
