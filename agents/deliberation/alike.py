@@ -1,7 +1,7 @@
 """Which questions are taken to be the same, so that one answer serves them all for a while.
 
-Everything that tells one request from another by name or by chance is left out, numbers are taken coarsely. Tenants never
-share an answer: it was given about words of one of them.
+A question about figures is like any other with the same coarse figures; what tells one request from another by name or
+by chance is left out. One that quotes a request is like itself alone. Tenants never share an answer.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ _COUNTS: Final = ("prompt_tokens", "output_tokens", "max_output_tokens", "fit_to
 def look_alike(weighing: Weighing, question: Question) -> str:
     """The name of all questions like this one: tenant, prompt, policy, form, and the request's features. The targets' state
     is in it as the fast choice and the targets to choose from, no more, because figures change twice a second."""
+    if question.quotes:
+        alone = (weighing.context.tenant, question.form.name, question.prompt.sha256, question.text)
+        return fingerprint(part.encode() for part in alone)
     features: dict[str, Any] = weighing.context.features()
     for name in _IDS:
         features.pop(name, None)

@@ -65,13 +65,14 @@ def _fraction(name: str, value: object) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What an agent asks. `text` is all that the model is shown beside the prompt."""
+    """What an agent asks. `text` is all that the model is shown beside the prompt; `quotes`: words of the request are in it."""
 
     agent: str
     role: Role
     prompt: Prompt
     text: str
     form: Form
+    quotes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

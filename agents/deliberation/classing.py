@@ -1,7 +1,8 @@
 """What the context agent asks: whether a request is simple or complex (Micro), and how complex (Lite).
 
-The answer may move a request between the classes simple and complex and set its complexity. Critical and batch follow from what
-callers and devices declare, and what a request may be shown to follows from its privacy: neither is asked about.
+The one agent whose model reads the request, so its answer counts for little by design: it moves the complexity by `NEAR`
+at most, and the class between simple and complex where the fast path was near its threshold anyway. Critical and batch
+follow from what callers and devices declare, and where a request may go from its privacy: neither is asked about.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ _COMPLEXITY: Final = Form(
 
 
 def askable(context: RequestContext) -> bool:
-    """Whether its class is a matter of judgement at all."""
-    return context.request_class in CLASSES and context.task != "embed"
+    """Whether its class is a matter of judgement at all, and the text one that does not try to instruct its reader."""
+    return context.request_class in CLASSES and context.task != "embed" and context.guard == 0.0
 
 
 def doubt(context: RequestContext, policy: Policy) -> float:
@@ -55,13 +56,14 @@ def score(weighing: Weighing) -> Question:
     return _question(weighing, "lite", _COMPLEXITY)
 
 
-def judged(context: RequestContext, answer: Mapping[str, Word]) -> RequestContext:
-    """The context as the model sees it."""
+def judged(context: RequestContext, answer: Mapping[str, Word], policy: Policy) -> RequestContext:
+    """The context as the model sees it, as far as it is believed."""
     named, number = answer.get("class"), answer.get("complexity")
-    if isinstance(named, str) and named in CLASSES:
-        context = replace(context, request_class=named)
+    if isinstance(named, str) and named in CLASSES and doubt(context, policy) > 0.0:
+        return replace(context, request_class=named)
     if isinstance(number, float):
-        context = replace(context, complexity=round(number, 4))
+        low, high = context.complexity - NEAR, context.complexity + NEAR
+        return replace(context, complexity=round(min(high, max(low, number)), 4))
     return context
 
 
@@ -75,4 +77,6 @@ def _question(weighing: Weighing, role: Role, form: Form) -> Question:
         "tools": context.tools,
         "excerpt": excerpt(weighing.request),
     }
-    return Question(agent=CONTEXT, role=role, prompt=prompt(CONTEXT), text=quoted(facts), form=form)
+    return Question(
+        agent=CONTEXT, role=role, prompt=prompt(CONTEXT), text=quoted(facts), form=form, quotes=True
+    )

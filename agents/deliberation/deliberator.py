@@ -124,8 +124,9 @@ class Deliberator:
             if found is None:
                 continue
             before: dict[str, Word] = {"class": context.request_class, "complexity": context.complexity}
-            context = classing.judged(context, found[0].values)
-            told.append(_advice(question, found, before))
+            changed = classing.judged(context, found[0].values, policy)
+            told.append(_advice(question, found, before, accepted=changed is not context))
+            context = changed
         if not told:
             return weighing
         try:
@@ -144,7 +145,7 @@ class Deliberator:
         found = await self._answer(weighing, question, moment, gate.doubt(fast))
         if found is None:
             return weighing
-        advice = _advice(question, found, {"target": fast.target})
+        advice = _advice(question, found, {"target": fast.target}, accepted=True)
         made = self._followed(weighing, advice)
         if not self._in_time(weighing, made, moment):
             self._figures.count(ROUTER, "too_late_for_target")
@@ -204,7 +205,9 @@ class Deliberator:
         )
 
 
-def _advice(question: Question, found: tuple[Answered, bool], before: Mapping[str, Word]) -> Advice:
+def _advice(
+    question: Question, found: tuple[Answered, bool], before: Mapping[str, Word], *, accepted: bool
+) -> Advice:
     answered, reused = found
     return Advice(
         agent=question.agent,
@@ -212,7 +215,7 @@ def _advice(question: Question, found: tuple[Answered, bool], before: Mapping[st
         prompt=question.prompt.label,
         answer=answered.values,
         before=before,
-        accepted=True,
+        accepted=accepted,
         latency_ms=0.0 if reused else answered.latency_ms,
         cost_usd=0.0 if reused else answered.cost_usd,
         reused=reused,

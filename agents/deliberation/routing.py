@@ -1,4 +1,7 @@
-"""What the router agent asks: which of the permitted targets should be tried first."""
+"""What the router agent asks: which of the permitted targets should be tried first.
+
+The model weighs figures and never sees a word of the request: what a caller writes can't talk it into another target.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from typing import Any, Final
 
 from agents.deliberation.asking import Choice, Form, Question
 from agents.deliberation.prompt import prompt
-from agents.deliberation.quoting import excerpt, quoted
+from agents.deliberation.quoting import quoted
 from agents.weighing import Weighing
 from router_core.context import RequestContext
 from router_core.decision import RoutingDecision
@@ -32,7 +35,6 @@ def question(weighing: Weighing) -> Question:
     facts = {
         "request": _request(weighing.context),
         "targets": _targets(weighing, names),
-        "excerpt": excerpt(weighing.request),
     }
     return Question(agent=ROUTER, role="pro", prompt=prompt(ROUTER), text=quoted(facts), form=form(names))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from agents.assembly import Ports, Router, assemble
 from agents.sensing import SignalServices
+from agents.weighing import Deliberating
 from router_core.inference import Caller, InferenceRequest
 from router_core.policy.document import Policy
 from router_core.policy.parse import from_document
@@ -72,6 +73,7 @@ class House:
     responses: FakeResponses = field(default_factory=FakeResponses)
     embedder: FakeEmbedder = field(default_factory=FakeEmbedder)
     signals: SignalServices | None = None
+    thinking: Deliberating | None = None
 
     def build(self, **scripts: Any) -> Router:
         """Scripts by tier: device=[...], mec=[...], cloud=[...]; an unscripted target answers "fine"."""
@@ -88,6 +90,7 @@ class House:
                 policy=FixedPolicy(Rollout(stable=self.policy)),
                 clock=self.clock,
                 signals=self.signals,
+                thinking=self.thinking,
             ),
         )
 
