@@ -72,7 +72,7 @@ class Router:
             clock=ports.clock,
             beside=Beside(signals=ports.signals, thinking=ports.thinking),
         )
-        self._others = None if ports.shared is None else Others(specs, ports.shared)
+        self._others = None if ports.shared is None else Others(specs, ports.shared, ports.clock)
         self._uniform = random.random
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -90,23 +90,7 @@ class Router:
 
     async def embed(self, request: EmbedRequest) -> InferenceResponse:
         """Vectors of the inputs, in order, all from one model."""
-        extra = {} if request.dimensions is None else {"dimensions": request.dimensions}
-        return await self._pipeline.answer(
-            InferenceRequest(
-                request_id=request.request_id,
-                received_s=request.received_s,
-                caller=request.caller,
-                messages=tuple({"role": "user", "content": text} for text in request.inputs),
-                task="embed",
-                params=Params(extra=extra),
-                preferences=request.preferences,
-                device=request.device,
-                network=request.network,
-                location=request.location,
-                privacy=request.privacy,
-                user=request.user,
-            )
-        )
+        return await self._pipeline.answer(embedding(request))
 
     async def feedback(
         self, tenant: str, request_id: str, target: str, score: float, comment_length: int = 0
@@ -198,13 +182,32 @@ class Router:
     async def _listen(self, others: Others) -> None:
         while True:
             # Gateways that start together need not ask together.
-            await asyncio.sleep(READ_S * (0.75 + 0.5 * self._uniform()))
+            await asyncio.sleep(READ_S * (1.0 + 0.5 * self._uniform()))
             await others.read()
 
     def _refresh(self) -> None:
         own = self._monitor.estimates()
         known = own if self._others is None else self._others.behind(own)
         self._resource.refresh(self._ports.policy.rollout(), known)
+
+
+def embedding(request: EmbedRequest) -> InferenceRequest:
+    """The same wish as a request that goes the one path."""
+    extra = {} if request.dimensions is None else {"dimensions": request.dimensions}
+    return InferenceRequest(
+        request_id=request.request_id,
+        received_s=request.received_s,
+        caller=request.caller,
+        messages=tuple({"role": "user", "content": text} for text in request.inputs),
+        task="embed",
+        params=Params(extra=extra),
+        preferences=request.preferences,
+        device=request.device,
+        network=request.network,
+        location=request.location,
+        privacy=request.privacy,
+        user=request.user,
+    )
 
 
 def assemble(specs: tuple[TargetSpec, ...], ports: Ports) -> Router:

@@ -29,6 +29,8 @@ from router_core.routing.table import TargetTable, compile_table
 Payload = Mapping[str, Any]
 T = TypeVar("T")
 KEPT: Final = 16
+WAITING: Final = "waiting"
+"""Key of a payload whose answer somebody waits for."""
 
 
 class TargetFailedError(Exception):

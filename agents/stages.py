@@ -12,6 +12,8 @@ either there or, when large, `{"by_reference": key, ...}` (`agents/parcel.py`).
                that the caller's device runs for itself
     execution  the fields of `Execution`
     answer     {status, ...}: what the caller is told; `status` is completed | execute_on_device | failed
+    waiting    true where somebody waits for the run: `answer` is then {status, response} or {status, raised}, the fields of
+               `InferenceResponse` or of the error, for a host that tells the caller itself
     caught     {Error, Cause} as Step Functions writes it, where a stage failed; the host reads from it what the stage said
 
 Seconds are wall time, because machines share no other clock; all stages and legs count one deadline from `started_s`.
@@ -29,7 +31,8 @@ What the state machine does (every stage is one Task; its output replaces the wh
 - Catch on every stage but the last, after that: `States.ALL`, ResultPath `$.caught`, Next `monitor`, which records the
   failure and answers with its problem (`NoPermittedTargetError`, `NoCapacityError`, `AllTargetsFailedError`,
   `DeadlineError`, or an internal error).
-- After `monitor` a Choice on `$.answer.status`: `failed` goes to a Fail state, all else succeeds.
+- After `monitor` a Choice on `$.answer.status`: `failed` goes to a Fail state, all else succeeds. A machine that is waited
+  for has no such Choice: its output is `$.answer`, good or bad, because a failed run has none.
 - The state holds what callers wrote: log without execution data, encrypt, and keep `TimeoutSeconds` from the table.
 """
 

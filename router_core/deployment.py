@@ -18,6 +18,8 @@ STAGE: Final = "TIERWISE_STAGE"
 """What a Lambda function is: a name of the stage table, or one of `FUNCTIONS`."""
 WORKFLOW_ARN: Final = "TIERWISE_WORKFLOW_ARN"
 """The state machine that runs asynchronous requests; unset where there is none."""
+SYNC_WORKFLOW_ARN: Final = "TIERWISE_SYNC_WORKFLOW_ARN"
+"""The express state machine that answers who waits; unset where the function itself answers."""
 SETTINGS_SSM: Final = "TIERWISE_SETTINGS_SSM"
 """Prefix in Parameter Store under which each parameter is one setting."""
 
@@ -33,6 +35,9 @@ def resource_name(env: str, what: str) -> str:
     return f"tierwise-{env}-{what}"
 
 
+MACHINE: Final = "inference"
+SYNC_MACHINE: Final = "inference-sync"
+"""The state machines: one for who asks later, one for who waits."""
 TABLES: Final = ("decisions", "state", "config", "metrics")
 """decisions: `request_id` + `kind`, index `by-tenant` (`tenant` + `time`). state: `key`, with `version`, `value`.
 config: `name` + `version`. metrics: `target` + `time`. Every table has the TTL attribute `expires` (epoch seconds)."""

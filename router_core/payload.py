@@ -91,7 +91,7 @@ def _reader(hint: Any) -> _Reader:
 def error_to_json(error: BaseException) -> dict[str, Any]:
     """The error by its class's name, its sentence, and what else callers are told of it."""
     told: dict[str, Any] = {"error": type(error).__name__, "detail": str(error)}
-    for name in ("rejected", "retry_after_s", "deadline_ms", "field"):
+    for name in ("rejected", "retry_after_s", "deadline_ms", "field", "policy"):
         value = getattr(error, name, None)
         if value is not None:
             told[name] = dict(value) if isinstance(value, Mapping) else value
@@ -104,6 +104,12 @@ def error_to_json(error: BaseException) -> dict[str, Any]:
 
 def error_from_json(told: Mapping[str, Any]) -> errors.TierwiseError:
     """The error that `error_to_json` was given; `LostError` for a name that is none of ours."""
+    error = _error(told)
+    error.policy = told.get("policy")
+    return error
+
+
+def _error(told: Mapping[str, Any]) -> errors.TierwiseError:
     cls = getattr(errors, str(told.get("error")), None)
     detail = str(told.get("detail", ""))
     if not (isinstance(cls, type) and issubclass(cls, errors.TierwiseError)):

@@ -18,14 +18,14 @@ from typing import Any, Final, get_args, get_origin
 from gateway.settings.reading import known_fields, type_hints, unknown_key, without_none
 from gateway.settings.schema import Settings
 from gateway.settings.secrets import SecretRef
-from router_core.deployment import ENV, SETTINGS_SSM, STAGE, WORKFLOW_ARN
+from router_core.deployment import ENV, SETTINGS_SSM, STAGE, SYNC_WORKFLOW_ARN, WORKFLOW_ARN
 from router_core.errors import ConfigurationError
 
 PREFIX: Final = "TIERWISE_"
 OTHERS: Final = frozenset(
     {
         *("TIERWISE_CONFIG", "TIERWISE_ROUTING_DATA", "TIERWISE_URL", "TIERWISE_KEY"),
-        *(ENV, STAGE, WORKFLOW_ARN, SETTINGS_SSM),
+        *(ENV, STAGE, WORKFLOW_ARN, SYNC_WORKFLOW_ARN, SETTINGS_SSM),
     }
 )
 MAX_INDEX: Final = 1_000

@@ -72,7 +72,8 @@ class Redis(Construct):
         acknowledge(
             secret,
             "SMG4",
-            "The cache and all hosts must change a token together, which is a deployment; two groups alone reach the port.",
+            "The cache must be told a new token before any host uses it, which Secrets Manager's own rotation does not do; hosts "
+            "fetch it when they start. Two groups alone reach the port.",
         )
         return secret
 

@@ -1,7 +1,9 @@
-"""The state machine as a resource: its role, its log and its encryption. What it does is `workflow.py`'s matter.
+"""The state machines as resources: their role, logs and encryption. What they do is `workflow.py`'s matter.
 
-A standard machine: each step is recorded once and runs once, and a run may last as long as the slowest tier. The log
-holds every step without what callers wrote.
+The standard one serves who asks later, and audit: each step is recorded once and runs once, and a run may last as long
+as the slowest tier. The express one serves who waits: it is paid for by time, and its log is its only history. Logs hold
+every step without what callers wrote. Both are always there, because an idle one costs nothing; who answers a synchronous
+request is a variable of the `api` function.
 """
 
 from __future__ import annotations
@@ -16,19 +18,18 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from infra.constructs.functions.service_functions import ServiceFunctions
-from infra.constructs.functions.settings import MACHINE
 from infra.constructs.retention import log_days
 from infra.constructs.workflow import text
 from infra.environments import Environment
 from infra.validation import acknowledge
-from router_core.deployment import resource_name
+from router_core.deployment import MACHINE, SYNC_MACHINE, resource_name
 from router_core.stages import NAMES
 
 _KEY_REUSED_S = 300
 
 
-class InferenceMachine(Construct):
-    """`machine`, named `tierwise-{env}-inference`."""
+class InferenceMachines(Construct):
+    """`machine` and `waited`, named `tierwise-{env}-inference` and `tierwise-{env}-inference-sync`."""
 
     def __init__(
         self,
@@ -39,41 +40,51 @@ class InferenceMachine(Construct):
         key: kms.IKey,
     ) -> None:
         super().__init__(scope, id)
-        name = resource_name(environment.name, MACHINE)
+        self._environment, self._key = environment, key
         aliases = {stage: functions.by_name[stage].alias.function_arn for stage in NAMES}
+        self._role = self._permitted(list(aliases.values()))
+        self.machine = self._made("", MACHINE, sfn.StateMachineType.STANDARD, text(aliases))
+        self.waited = self._made(
+            "Waited", SYNC_MACHINE, sfn.StateMachineType.EXPRESS, text(aliases, waited=True)
+        )
+
+    def _permitted(self, functions: list[str]) -> iam.Role:
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("states.amazonaws.com"))
+        role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=functions))
         role.add_to_policy(
-            iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=list(aliases.values()))
+            iam.PolicyStatement(actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[self._key.key_arn])
         )
-        role.add_to_policy(
-            iam.PolicyStatement(actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[key.key_arn])
+        acknowledge(
+            role, "IAM5[Resource::*]", "Delivery of logs and traces has no resource that a policy could name."
         )
+        return role
+
+    def _made(self, id: str, what: str, kind: sfn.StateMachineType, asl: str) -> sfn.StateMachine:
+        name = resource_name(self._environment.name, what)
         log = logs.LogGroup(
             self,
-            "Log",
+            f"{id}Log",
             log_group_name=f"/aws/vendedlogs/states/{name}",
-            retention=log_days(environment),
+            retention=log_days(self._environment),
             removal_policy=RemovalPolicy.DESTROY,
         )
-        self.machine = sfn.StateMachine(
+        machine = sfn.StateMachine(
             self,
-            "Machine",
+            f"{id}Machine",
             state_machine_name=name,
-            state_machine_type=sfn.StateMachineType.STANDARD,
-            definition_body=sfn.DefinitionBody.from_string(text(aliases)),
-            role=role,
+            state_machine_type=kind,
+            definition_body=sfn.DefinitionBody.from_string(asl),
+            role=self._role,
             tracing_enabled=True,
             logs=sfn.LogOptions(destination=log, level=sfn.LogLevel.ALL, include_execution_data=False),
         )
         # Not by the construct's own argument: that would let the log service use the key on anybody's behalf, and the
         # key's policy names that service already, for this account.
         cast(
-            sfn.CfnStateMachine, self.machine.node.default_child
+            sfn.CfnStateMachine, machine.node.default_child
         ).encryption_configuration = sfn.CfnStateMachine.EncryptionConfigurationProperty(
             type="CUSTOMER_MANAGED_KMS_KEY",
-            kms_key_id=key.key_arn,
+            kms_key_id=self._key.key_arn,
             kms_data_key_reuse_period_seconds=_KEY_REUSED_S,
         )
-        acknowledge(
-            role, "IAM5[Resource::*]", "Delivery of logs and traces has no resource that a policy could name."
-        )
+        return machine

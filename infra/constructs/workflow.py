@@ -8,6 +8,7 @@ Every stage is one Task that is given the whole payload and returns the whole pa
   What a tier did is never repeated here; the executor alone decides about that.
 - `TargetFailedError` of a stage that falls back runs the same stage again: its next run is the next leg.
 - Any other failure goes to the last stage, which records it and makes the answer that the caller is told.
+- A machine that is waited for gives that answer as its output, good or bad, and ends before API Gateway stops waiting.
 """
 
 from __future__ import annotations
@@ -34,38 +35,59 @@ FAILED: Final = "failed"
 _CAUGHT: Final = "$.caught"
 _GRACE_S: Final = 5
 """A state outlives its function a little, so that the function's own time-out is the one that is seen."""
+WAITED_S: Final = 28
+"""How long a run lasts at most that somebody waits for: the function that waits has 29 s and must still tell."""
 MAX_LEGS: Final = 8
 """Bounds the machine's whole time; how many legs there are is the decision's matter."""
 
 
-def definition(functions: Mapping[str, str], stages: Sequence[Stage] = STAGES) -> dict[str, Any]:
-    """The machine in Amazon States Language. `functions` holds the address to call for each stage."""
+def definition(
+    functions: Mapping[str, str], stages: Sequence[Stage] = STAGES, *, waited: bool = False
+) -> dict[str, Any]:
+    """The machine in Amazon States Language. `functions` holds the address to call for each stage; `waited`: its output
+    is the answer, for somebody who waits."""
     ending = stages[-1].name
     states: dict[str, Any] = {}
     for stage, after in zip(stages, [*stages[1:], None], strict=True):
-        following = OUTCOME if after is None else after.name
+        following = _last(waited) if after is None else after.name
         if after is not None and after.skipped_on_hit and not stage.skipped_on_hit:
-            states[HIT] = _answered(after.name, _after_skipped(stages, after))
+            states[HIT] = _answered(after.name, _after_skipped(stages, after) or _last(waited))
             following = HIT
         states[stage.name] = _task(stage, functions[stage.name], following, ending)
-    states[OUTCOME] = {
-        "Type": "Choice",
-        "Choices": [{"Variable": "$.answer.status", "StringEquals": "failed", "Next": FAILED}],
-        "Default": DONE,
-    }
-    states[DONE] = {"Type": "Succeed"}
-    states[FAILED] = {"Type": "Fail", "Error": "RequestFailed", "Cause": "The stored answer says why."}
+    states |= _told() if waited else _stored()
     return {
         "Comment": "One request, as in agents/pipeline.py",
         "QueryLanguage": "JSONPath",
         "StartAt": stages[0].name,
-        "TimeoutSeconds": _longest(stages),
+        "TimeoutSeconds": WAITED_S if waited else _longest(stages),
         "States": states,
     }
 
 
-def text(functions: Mapping[str, str]) -> str:
-    return json.dumps(definition(functions), indent=1)
+def text(functions: Mapping[str, str], *, waited: bool = False) -> str:
+    return json.dumps(definition(functions, waited=waited), indent=1)
+
+
+def _last(waited: bool) -> str:
+    return DONE if waited else OUTCOME
+
+
+def _told() -> dict[str, Any]:
+    """The answer is the output; a run that failed would have none."""
+    return {DONE: {"Type": "Succeed", "OutputPath": "$.answer"}}
+
+
+def _stored() -> dict[str, Any]:
+    """The answer is stored; how the run ended shows how the request did."""
+    return {
+        OUTCOME: {
+            "Type": "Choice",
+            "Choices": [{"Variable": "$.answer.status", "StringEquals": "failed", "Next": FAILED}],
+            "Default": DONE,
+        },
+        DONE: {"Type": "Succeed"},
+        FAILED: {"Type": "Fail", "Error": "RequestFailed", "Cause": "The stored answer says why."},
+    }
 
 
 def _task(stage: Stage, function: str, following: str, ending: str) -> dict[str, Any]:
@@ -113,10 +135,10 @@ def _answered(stage: str, otherwise: str) -> dict[str, Any]:
     }
 
 
-def _after_skipped(stages: Sequence[Stage], first: Stage) -> str:
+def _after_skipped(stages: Sequence[Stage], first: Stage) -> str | None:
     """The stage after the run of skipped ones that begins with `first`."""
     later = stages[stages.index(first) :]
-    return next((stage.name for stage in later if not stage.skipped_on_hit), OUTCOME)
+    return next((stage.name for stage in later if not stage.skipped_on_hit), None)
 
 
 def _longest(stages: Sequence[Stage]) -> int:

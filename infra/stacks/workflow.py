@@ -1,11 +1,12 @@
-"""The path of a request as a state machine: for asynchronous requests, and for whoever wants to see each step."""
+"""The path of a request as state machines: one for asynchronous requests and whoever wants to see each step, one for
+requests that somebody waits for."""
 
 from __future__ import annotations
 
 from aws_cdk import Stack
 from constructs import Construct
 
-from infra.constructs.state_machine import InferenceMachine
+from infra.constructs.state_machine import InferenceMachines
 from infra.environments import Environment
 from infra.naming import place, stack_name
 from infra.stacks.agents import AgentsStack
@@ -17,4 +18,4 @@ class WorkflowStack(Stack):
         self, scope: Construct, environment: Environment, *, agents: AgentsStack, data: DataStack
     ) -> None:
         super().__init__(scope, stack_name(environment, "workflow"), env=place(environment))
-        self.machine = InferenceMachine(self, "Inference", environment, agents.functions, data.key)
+        self.machines = InferenceMachines(self, "Inference", environment, agents.functions, data.key)

@@ -22,7 +22,7 @@ from tests.infra.templates import Resource, Stack, Synthesis, listed
 
 EVERY = (*NAMES, *deployment.FUNCTIONS)
 BOUNDLESS = {
-    "cloudwatch:GetMetricData", "servicequotas:GetAWSDefaultServiceQuota", "servicequotas:GetServiceQuota", "cloudwatch:PutMetricData",
+    "cloudwatch:GetMetricData", "servicequotas:GetAWSDefaultServiceQuota", "servicequotas:GetServiceQuota",
     "xray:PutTelemetryRecords", "xray:PutTraceSegments",
     "ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface",
     "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:UnassignPrivateIpAddresses",
@@ -135,11 +135,8 @@ def test_secrets_and_parameters_of_other_environments_are_out_of_reach(name: str
             assert not any(re.search(rf"tierwise[-/]{other}[-/]", resource) for other in others), where
 
 
-def test_metrics_are_written_to_our_namespace_only(agents: Stack) -> None:
-    found = [s for s in statements(agents, "analytics") if "cloudwatch:PutMetricData" in listed(s["Action"])]
-    assert [statement["Condition"] for statement in found] == [
-        {"StringEquals": {"cloudwatch:namespace": deployment.NAMESPACE}}
-    ]
+def test_metrics_go_through_logs_and_no_function_may_write_them_itself(agents: Stack) -> None:
+    assert not [stage for stage in EVERY if "cloudwatch:PutMetricData" in actions(agents, stage)]
 
 
 def test_logs_end_and_failed_asynchronous_calls_are_kept(name: str, agents: Stack) -> None:

@@ -49,8 +49,9 @@ def calls() -> dict[str, str]:
 
 
 def test_every_call_of_an_adapter_is_granted_or_is_an_operators() -> None:
-    # The switch that adds calls.
-    table = grants(replace(ENVIRONMENTS["dev"], signals=True), "arn:aws:kms:eu-central-1:123456789012:key/any")
+    # The switches that add calls.
+    steps = replace(ENVIRONMENTS["dev"], workflow="state-machine", signals=True)
+    table = grants(steps, "arn:aws:kms:eu-central-1:123456789012:key/any")
     granted = {action for rows in table.values() for row in rows for action in row.actions}
     needed = {SAME.get(action, action): adapter for action, adapter in calls().items()}
     assert len(needed) > 15

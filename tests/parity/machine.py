@@ -17,10 +17,11 @@ Function = Callable[[Any, Any], Any]
 
 @dataclass(kw_only=True)
 class Run:
-    """One execution: the states it passed, its last payload, and whether it ended well."""
+    """One execution: the states it passed, its last payload, its output, and whether it ended well."""
 
     visited: list[str] = field(default_factory=list)
     payload: dict[str, Any] = field(default_factory=dict)
+    output: Any = None
     succeeded: bool = False
 
 
@@ -41,6 +42,7 @@ def walk(definition: Mapping[str, Any], functions: Mapping[str, Function], paylo
         run.visited.append(name)
         if state["Type"] in ("Succeed", "Fail"):
             run.succeeded = state["Type"] == "Succeed"
+            run.output = _selected(state.get("OutputPath", "$"), run.payload)
             return run
         if state["Type"] == "Choice":
             name = _chosen(state, run.payload)
@@ -88,10 +90,15 @@ def _chosen(state: Mapping[str, Any], payload: Mapping[str, Any]) -> str:
     return str(state["Default"])
 
 
-def _holds(rule: Mapping[str, Any], payload: Mapping[str, Any]) -> bool:
+def _selected(path: str, payload: Mapping[str, Any]) -> Any:
     found: Any = payload
-    for part in rule["Variable"].split(".")[1:]:
+    for part in path.split(".")[1:]:
         found = found.get(part) if isinstance(found, Mapping) else None
+    return found
+
+
+def _holds(rule: Mapping[str, Any], payload: Mapping[str, Any]) -> bool:
+    found = _selected(rule["Variable"], payload)
     if "IsPresent" in rule:
         return (found is not None) is rule["IsPresent"]
     wanted = rule["BooleanEquals"] if "BooleanEquals" in rule else rule["StringEquals"]

@@ -1,6 +1,7 @@
-"""One set of failing targets behind three hosts: the gateway, the one-function Lambda, and the stages.
+"""One set of failing targets behind all hosts: the gateway, the one-function Lambda, the stages, and the function that
+waits for the stages.
 
-Health is not looked at and breakers stay shut, so that all three decide on the same snapshot; each request meets hosts
+Health is not looked at and breakers stay shut, so that all of them decide on the same snapshot; each request meets hosts
 that have seen nothing before it.
 """
 
@@ -10,7 +11,7 @@ import asyncio
 import base64
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from math import inf
@@ -27,13 +28,16 @@ from gateway.http.app import create_app
 from gateway.http.auth import KeyRing
 from gateway.http.dependencies import AppDependencies
 from gateway.http.edge import Gateway as Application
+from infra.constructs.workflow import definition
 from router_core.adapters.memory.state import MemoryStateStore
 from router_core.adapters.system_clock import SystemClock
 from router_core.deployment import ENV, STAGE
+from router_core.errors import LostError
 from router_core.inference import TASKS
 from router_core.stages import NAMES
 from tests.fakes import FakeEvents, FakeResponses
 from tests.parity.cases import KEY, MAX_BODY, NEAR, TARGETS, Case
+from tests.parity.machine import Run, walk
 from tests.unit.gateway.asgi import Reply, call
 from tests.upstream.server import FaultServer
 
@@ -43,6 +47,7 @@ POLICY: Mapping[str, Any] = {
     "retry": {"attempts_per_target": 2, "base_ms": 1, "cap_ms": 3, "max_retry_after_ms": 300},
     "breaker": {"failures": 1_000_000, "min_samples": 1_000, "error_rate": 1.0},
 }
+WAITED = definition({name: name for name in NAMES}, waited=True)
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "key-that-opens-nothing"}
 
 
@@ -71,11 +76,26 @@ class Started:
         self.runs.setdefault(name, json.loads(payload))
 
 
-class House:
-    """The environment that all hosts of one request share."""
+class Waited:
+    """Runs the express machine at once, over the functions of a house, in threads of their own as Lambda has machines."""
 
-    def __init__(self, environ: Mapping[str, str], *, look_s: float = inf) -> None:
+    def __init__(self, functions: Callable[[], Mapping[str, Host]]) -> None:
+        self._functions = functions
+        self.runs: dict[str, Run] = {}
+
+    async def run(self, name: str, payload: str) -> str:
+        self.runs[name] = await asyncio.to_thread(walk, WAITED, self._functions(), json.loads(payload))
+        if not self.runs[name].succeeded:
+            raise LostError("the run failed")
+        return json.dumps(self.runs[name].output)
+
+
+class House:
+    """The environment that all hosts of one request share; `waited`: its api function asks the express machine."""
+
+    def __init__(self, environ: Mapping[str, str], *, look_s: float = inf, waited: bool = False) -> None:
         self.environ, self.look_s = environ, look_s
+        self.waited = Waited(self.functions) if waited else None
         self.events, self.blobs, self.started = FakeEvents(), MemoryBlobs(), Started()
         self.states = MemoryStateStore(SystemClock())
         self.responses = FakeResponses()
@@ -92,6 +112,7 @@ class House:
             states=lambda: self.states,
             decisions=lambda: None,
             workflow=lambda: self.started,
+            waited=lambda: self.waited,
             flush=flush,
         )
 

@@ -1,4 +1,5 @@
-"""One request, three hosts, one answer: the gateway, the one-function Lambda, and the stages of the workflow.
+"""One request, four ways, one answer: the gateway, the one-function Lambda, the stages of the workflow, and the function
+that waits for these stages.
 
 Compared are status, decision, output, usage, cost, attempts in order, and problems; not times and ids.
 """
@@ -27,6 +28,8 @@ from tests.parity.site import CREDENTIALS, Clock, Gateway, House, environment, p
 from tests.upstream.server import FaultServer
 
 MACHINE = definition({name: name for name in NAMES})
+VARYING = ("x-tierwise-request-id", "x-tierwise-overhead-ms", "content-length")
+Told = tuple[int, dict[str, list[str]], Any]
 CASES = [*inference_cases(216), *silent_cases(), *planned_cases()]
 _DECODER = BodyDecoder(InferenceBody, once=("messages", "input"))
 
@@ -39,6 +42,9 @@ class Site:
         self._environ = environment({name: server.url for name, server in servers.items()}, folder)
         # No stage learns from a request what another would decide by, so one set of them serves all cases.
         self._stages = House(self._environ)
+        self._waiting = House(self._environ, waited=True)
+        self.ran = False
+        """Whether the last request that was waited for went through the stages."""
 
     def gateway(self, case: Case) -> tuple[int, Any]:
         self._begin(case)
@@ -50,14 +56,24 @@ class Site:
             host.close()
         return reply.status, comparable(reply.json if reply.body else None)
 
-    def function(self, case: Case) -> tuple[int, Any]:
+    def function(self, case: Case) -> Told:
         self._begin(case)
         house = House(self._environ)
         try:
-            told = house.host("api")(proxy_event(case), Clock())
+            return told(house.host("api")(proxy_event(case), Clock()))
         finally:
             house.close()
-        return told["statusCode"], comparable(json.loads(told["body"]) if told["body"] else None)
+
+    def waiting(self, case: Case) -> Told:
+        """The function that asks the stages; its limits and idempotency keys start anew with each case."""
+        self._begin(case)
+        self._waiting.responses.entries.clear()
+        waited = self._waiting.waited
+        assert waited is not None
+        waited.runs.clear()
+        answer = told(self._waiting.host("api")(proxy_event(case), Clock()))
+        self.ran = bool(waited.runs)
+        return answer
 
     def workflow(self, case: Case) -> tuple[int, Any, Run]:
         self._begin(case)
@@ -70,11 +86,22 @@ class Site:
 
     def close(self) -> None:
         self._stages.close()
+        self._waiting.close()
 
     def _begin(self, case: Case) -> None:
         for name, server in self._servers.items():
             first, then = case.scripts.get(name, ((), None))
             server.begin(*first) if then is None else server.begin(*first, default=then)
+
+
+def told(answer: Mapping[str, Any]) -> Told:
+    """Status, headers and body that API Gateway is given."""
+    headers = {name: values for name, values in answer["multiValueHeaders"].items() if name not in VARYING}
+    return (
+        answer["statusCode"],
+        headers,
+        comparable(json.loads(answer["body"]) if answer["body"] else None),
+    )
 
 
 def request_of(case: Case) -> dict[str, Any]:
@@ -118,7 +145,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_every_host_gives_the_same_answer(site: Site, case: Case) -> None:
     gateway = site.gateway(case)
-    assert site.function(case) == gateway
+    status, headers, body = site.function(case)
+    assert (status, body) == gateway
+    assert site.waiting(case) == (status, headers, body)
+    assert site.ran == (status not in (400, 403, 413) and case.method == "POST" and case.path != "/explain")
     if case.path == "/inference" and gateway[0] not in (400, 403):
         status, body, run = site.workflow(case)
         assert (status, body) == gateway
@@ -127,4 +157,6 @@ def test_every_host_gives_the_same_answer(site: Site, case: Case) -> None:
 
 @pytest.mark.parametrize("case", bad_cases(), ids=lambda case: case.name)
 def test_gateway_and_function_refuse_alike(site: Site, case: Case) -> None:
-    assert site.function(case) == site.gateway(case)
+    status, headers, body = site.function(case)
+    assert (status, body) == site.gateway(case)
+    assert site.waiting(case) == (status, headers, body)

@@ -180,5 +180,6 @@ def server_variables(environment: Environment) -> dict[str, str]:
         "TIERWISE_SERVER__DRAIN_S": str(size.drain_s),
         "TIERWISE_SERVER__KEEP_ALIVE_S": str(IDLE_S + 15),
         "TIERWISE_EVENTS__DIR": f"{EVENTS}/events",
+        "TIERWISE_EVENTS__EMF": "true",  # to the log, which CloudWatch reads metrics from
         "TIERWISE_TRACING__SERVICE": resource_name(environment.name, "gateway"),
     }

@@ -73,7 +73,7 @@ def grants(environment: Environment, key_arn: str) -> dict[str, tuple[Grant, ...
             *whole_path,
             _index(environment),
             _device_models(environment),
-            _workflow(environment),
+            *_workflow(environment),
         ),
         "authorizer": (*_configuration(environment), _key(key_arn), _secrets(environment)),
         "analytics": (_stream_reader(environment), _key(key_arn), *_analytics(environment)),
@@ -219,9 +219,22 @@ def _records(environment: Environment) -> tuple[Grant, ...]:
     )
 
 
-def _workflow(environment: Environment) -> Grant:
-    machine = arn(environment, "states", f"stateMachine:{resource_name(environment.name, 'inference')}")
-    return Grant(actions=("states:StartExecution",), resources=(machine,))
+def _workflow(environment: Environment) -> tuple[Grant, ...]:
+    """Asynchronous requests always; to wait for a run only where that is how requests are answered."""
+    later = Grant(actions=("states:StartExecution",), resources=(_machine(environment, deployment.MACHINE),))
+    if environment.workflow != "state-machine":
+        return (later,)
+    return (
+        later,
+        Grant(
+            actions=("states:StartSyncExecution",),
+            resources=(_machine(environment, deployment.SYNC_MACHINE),),
+        ),
+    )
+
+
+def _machine(environment: Environment, name: str) -> str:
+    return arn(environment, "states", f"stateMachine:{resource_name(environment.name, name)}")
 
 
 def _stream_reader(environment: Environment) -> Grant:
@@ -232,12 +245,6 @@ def _stream_reader(environment: Environment) -> Grant:
 def _analytics(environment: Environment) -> tuple[Grant, ...]:
     dead_letters = arn(environment, "sqs", resource_name(environment.name, "events-dlq"))
     return (
-        Grant(
-            actions=("cloudwatch:PutMetricData",),
-            resources=("*",),
-            reason="The action has no resource; the condition keeps it to our namespace.",
-            conditions={"StringEquals": {"cloudwatch:namespace": deployment.NAMESPACE}},
-        ),
         _table(environment, "metrics", READ + WRITE),
         _table(environment, "state", READ + WRITE),
         _bus(environment),

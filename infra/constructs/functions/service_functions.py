@@ -17,6 +17,7 @@ from constructs import Construct
 from infra.bundle import bundle
 from infra.constructs.functions.grants import grants, of
 from infra.constructs.functions.service_function import FunctionPlace, FunctionSpec, ServiceFunction
+from infra.constructs.functions.settings import own_variables
 from infra.constructs.vpc import Vpc
 from infra.environments import Environment
 from infra.validation import acknowledge
@@ -75,7 +76,7 @@ class ServiceFunctions(Construct):
                     name=name,
                     timeout_s=timeouts[name],
                     grants=of(name, table),
-                    variables={**variables, STAGE: name},
+                    variables={**variables, **own_variables(environment, name), STAGE: name},
                     provisioned=environment.functions.provisioned if _is_warm(name, environment) else 0,
                     reserved=environment.functions.reserved if name == "api" else None,
                 ),

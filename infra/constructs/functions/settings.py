@@ -13,25 +13,29 @@ from infra.naming import arn, bucket_name
 from router_core import deployment
 from router_core.deployment import TABLES, resource_name
 
-MACHINE = "inference"
-"""The state machine's name, after the environment's."""
-
 WRITABLE = "/tmp"  # noqa: S108 - the only folder that Lambda lets a function write to
 """Where a function may keep a copy of what it can get again."""
 
 
-def machine_arn(environment: Environment) -> str:
-    return arn(environment, "states", f"stateMachine:{resource_name(environment.name, MACHINE)}")
+def machine_arn(environment: Environment, machine: str) -> str:
+    return arn(environment, "states", f"stateMachine:{resource_name(environment.name, machine)}")
+
+
+def own_variables(environment: Environment, function: str) -> dict[str, str]:
+    """What one function is told beside what all are told: the door learns who answers whoever waits."""
+    if function != "api" or environment.workflow != "state-machine":
+        return {}
+    return {deployment.SYNC_WORKFLOW_ARN: machine_arn(environment, deployment.SYNC_MACHINE)}
 
 
 def function_variables(environment: Environment, redis: Redis) -> dict[str, str]:
-    """Equal for all functions but for `TIERWISE_STAGE`."""
+    """Equal for all functions but for `TIERWISE_STAGE` and `own_variables`."""
     name = environment.name
     tables = {f"TIERWISE_STORES__{table.upper()}": resource_name(name, table) for table in TABLES}
     return {
         deployment.ENV: name,
         deployment.SETTINGS_SSM: deployment.settings_prefix(name),
-        deployment.WORKFLOW_ARN: machine_arn(environment),
+        deployment.WORKFLOW_ARN: machine_arn(environment, deployment.MACHINE),
         "TIERWISE_POLICY__SSM": deployment.policy_parameter(name),
         "TIERWISE_EVENTS__KINESIS": resource_name(name, deployment.STREAM),
         "TIERWISE_REDIS__ENVIRONMENT": name,

@@ -71,6 +71,8 @@ def aws_client(service: str, *, region: str | None = None, read_s: float = READ_
         connect_timeout=CONNECT_S,
         read_timeout=read_s,
         max_pool_connections=CONNECTIONS,
+        # An endpoint that was named is whole; a prefix such as `sync-` belongs to AWS's own names.
+        inject_host_prefix="AWS_ENDPOINT_URL" not in os.environ,
         # A checksum is sent where we give one, and not computed again over every body.
         request_checksum_calculation="when_required",
     )

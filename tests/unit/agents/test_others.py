@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agents.others import Others
+from agents.others import READ_S, Others
 from router_core.adapters.memory.state import MemoryStateStore
 from router_core.errors import StoreError
 from router_core.learning.estimates import Estimates
@@ -42,7 +42,7 @@ async def _told() -> MemoryStateStore:
 
 
 async def test_a_gateway_that_saw_nothing_takes_everybody_s_word() -> None:
-    others = Others(SPECS, await _told())
+    others = Others(SPECS, await _told(), FakeClock())
     assert others.behind({}) == {}
     await others.read()
     known = others.behind({})
@@ -52,7 +52,7 @@ async def test_a_gateway_that_saw_nothing_takes_everybody_s_word() -> None:
 
 
 async def test_what_it_saw_itself_counts_the_more_it_saw() -> None:
-    others = Others(SPECS, await _told())
+    others = Others(SPECS, await _told(), FakeClock())
     await others.read()
     few, many = (
         others.behind({"mec/a": Estimates(ttft_ms=100.0, decode_ms=5.0, samples=n, timed=n)})["mec/a"].ttft_ms
@@ -65,13 +65,26 @@ async def test_what_it_saw_itself_counts_the_more_it_saw() -> None:
 
 async def test_a_target_nobody_tells_of_keeps_its_own() -> None:
     own = {"mec/b": Estimates(ttft_ms=50.0, samples=3, timed=3)}
-    others = Others(SPECS, await _told())
+    others = Others(SPECS, await _told(), FakeClock())
     await others.read()
     assert others.behind(own)["mec/b"] == own["mec/b"]
 
 
 async def test_a_store_that_is_away_leaves_what_was_known() -> None:
-    others = Others(SPECS, Away())
+    others = Others(SPECS, Away(), FakeClock())
     await others.read()
     own = {"mec/a": Estimates(ttft_ms=50.0)}
     assert others.behind(own) == own
+
+
+async def test_the_store_is_asked_once_in_a_while_however_often_a_host_looks() -> None:
+    store, clock = await _told(), FakeClock()
+    others = Others(SPECS, store, clock)
+    await others.read()
+    await store.delete(estimates_key("mec/a"))
+    clock.now += READ_S - 1.0
+    await others.read()
+    assert set(others.behind({})) == {"mec/a"}
+    clock.now += 1.0
+    await others.read()
+    assert others.behind({}) == {}
