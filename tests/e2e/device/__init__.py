@@ -1,0 +1,1 @@
+"""The client of a device against a running gateway."""
