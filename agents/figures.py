@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from dataclasses import replace
 from typing import Final
 
 from router_core.execution import Attempt
-from router_core.learning.estimates import Estimates, Timing, fold_idle, fold_outcome, fold_quality
+from router_core.learning.estimates import Estimates, Timing, fold_idle, fold_outcome
 from router_core.learning.percentiles import RecentPercentiles
 from router_core.monitoring import SECONDS_BUCKETS, Histogram, TargetNumbers
 from router_core.resources import TargetSpec
@@ -63,9 +64,10 @@ class TargetFigures:
         if good:
             self._recent.add(attempt.latency_ms)
 
-    def judged(self, score: float, prior: float) -> None:
-        """Fold one judgement in: how much better or worse than expected."""
-        self.estimates = fold_quality(self.estimates, score=score, prior=prior)
+    def judged(self, quality_delta: float) -> None:
+        """Judgements now say that answers are so much better or worse than expected."""
+        estimates = self.estimates
+        self.estimates = replace(estimates, quality_delta=quality_delta, judged=estimates.judged + 1)
 
     def rested(self, now: float) -> None:
         """Fold in that nothing was heard of the target since it was last looked at."""

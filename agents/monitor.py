@@ -27,6 +27,7 @@ from router_core.events import (
 )
 from router_core.execution import Attempt, Execution
 from router_core.learning.estimates import Estimates
+from router_core.learning.online_learner import Judged, OnlineLearner
 from router_core.monitoring import MonitorSnapshot, TargetNumbers
 from router_core.policy.document import Policy
 from router_core.policy.parse import to_document
@@ -47,6 +48,7 @@ class MonitorAgent:
         self._specs = {spec.name: spec for spec in specs}
         self._events, self._clock = events, clock
         self._figures = {spec.name: TargetFigures(spec) for spec in specs}
+        self.learner = OnlineLearner(specs)
         self._written: OrderedDict[str, None] = OrderedDict()
         self._requests: Counter[tuple[str, str, str]] = Counter()
         self._fallbacks: Counter[tuple[str, str]] = Counter()
@@ -70,6 +72,7 @@ class MonitorAgent:
         now = self._clock.now_s()
         self._once(decision.state_sha256, now, table.state)
         self._once(decision.policy_sha256, now, table.policy)
+        self.learner.decided(context)
         self._events.emit(decision_record(now, context, decision, inflight))
 
     def refused(self, request_id: str, tenant: str, error: NoTargetError) -> None:
@@ -100,10 +103,16 @@ class MonitorAgent:
         self._overhead.add(overhead_s)
 
     def judged(self, tenant: str, request_id: str, target: str, judgement: Judgement) -> None:
-        """A judgement of an answer that `target` gave: recorded, and folded into the target's quality."""
-        figures = self._figures.get(target)
-        if figures is not None:
-            figures.judged(judgement.score, self._specs[target].quality_default)
+        """A judgement of an answer that `target` gave: recorded, and learned from where it can be believed."""
+        judged = Judged(
+            request_id=request_id,
+            tenant=tenant,
+            target=target,
+            source=judgement.source,
+            score=judgement.score,
+        )
+        if self.learner.judged(judged):
+            self._figures[target].judged(self.learner.fit(target)[0])
         self._events.emit(quality_record(self._clock.now_s(), tenant, request_id, target, judgement))
 
     def reported(self, tenant: str, request_id: str, attempt: Attempt) -> None:
@@ -121,6 +130,11 @@ class MonitorAgent:
         for figures in self._figures.values():
             figures.rested(now)
         return {name: figures.estimates for name, figures in self._figures.items()}
+
+    def fits(self) -> Mapping[str, tuple[float, ...]]:
+        """What judgements say of targets by feature, beside the part that `estimates` hold as a difference."""
+        told = {name: self.learner.fit(name)[1:] for name in self.learner.known}
+        return {name: fit for name, fit in told.items() if any(fit)}
 
     def snapshot(
         self, up: Mapping[str, bool], inflight: Mapping[str, int], *, dropped: int, policy_refused: int

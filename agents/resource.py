@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from types import MappingProxyType
 from typing import Final
 
 from router_core.errors import NotFoundError, TargetError, ThrottledError
@@ -32,6 +33,7 @@ KV_LIMIT: Final = 0.8
 THROTTLE_S: Final = 1.0
 RATE_SHARE: Final = 0.3
 UNSEEN: Final = Estimates()
+UNFITTED: Final[Mapping[str, tuple[float, ...]]] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -91,6 +93,7 @@ class ResourceAgent:
         self._clock = clock
         self._watches = {spec.name: _Watch() for spec in specs}
         self._estimates: Mapping[str, Estimates] = {}
+        self._fits = UNFITTED
         self._inflight: dict[int, int] = {}
         self.rollout = rollout
         self.table, self.canary = self._compiled(self._observed())
@@ -150,9 +153,15 @@ class ResourceAgent:
         """How the model of a target stands on its nodes, told by whoever keeps it there; the next snapshot shows it."""
         self._watches[target].residency = residency
 
-    def refresh(self, rollout: Rollout, estimates: Mapping[str, Estimates]) -> None:
-        """Fold what was learned into a new snapshot; called on a timer, off the request path."""
-        self._estimates = estimates
+    def refresh(
+        self,
+        rollout: Rollout,
+        estimates: Mapping[str, Estimates],
+        fits: Mapping[str, tuple[float, ...]] = UNFITTED,
+    ) -> None:
+        """Fold what was learned into a new snapshot; called on a timer, off the request path. `fits` are what judgements say
+        by feature, where they say anything."""
+        self._estimates, self._fits = estimates, fits
         self._swap(rollout)
 
     def specs(self) -> tuple[TargetSpec, ...]:
@@ -231,6 +240,7 @@ class ResourceAgent:
             decode_ms=_coarse(estimates.decode_ms),
             error_rate=round(estimates.error_rate, 2),
             quality_delta=round(estimates.quality_delta, 3),
+            quality_fit=self._fits.get(spec.name, ()),
             residency=watch.residency or "hot",
         )
         if watch.draining:

@@ -74,7 +74,8 @@ class TargetSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetState:
-    """A target as last observed. None means not observed yet: the spec's prior counts.
+    """A target as last observed. None means not observed yet: the spec's prior counts. `quality_fit` are what judgements say
+    of its quality beside `quality_delta`, by feature (`router_core.learning.online`); empty while they say nothing.
     `saturation` >= 1 means busy; `queue_ms` expected wait; `retry_after_s` how long it asked to be left alone."""
 
     health: Health = "unknown"
@@ -90,6 +91,7 @@ class TargetState:
     rtt_ms: float | None = None
     error_rate: float = 0.0
     quality_delta: float = 0.0
+    quality_fit: tuple[float, ...] = ()
     throttled: bool = False
     residency: str = "hot"
 
@@ -117,7 +119,7 @@ class ResourceState:
 
     def as_record(self) -> dict[str, Any]:
         """JSON form, stored once per hash."""
-        return {"sha256": self.sha256, "targets": [asdict(target) for target in self.targets]}
+        return {"sha256": self.sha256, "targets": [_plain(target) for target in self.targets]}
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> ResourceState:
@@ -127,9 +129,18 @@ class ResourceState:
 
 def _target(item: Mapping[str, Any]) -> Target:
     spec: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in item["spec"].items()}
-    return Target(spec=TargetSpec(**spec), state=TargetState(**item["state"]))
+    state: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in item["state"].items()}
+    return Target(spec=TargetSpec(**spec), state=TargetState(**state))
+
+
+def _plain(target: Target) -> dict[str, Any]:
+    """As JSON. What says nothing is left out where it came to the state later, so that older snapshots keep their names."""
+    plain = asdict(target)
+    if not target.state.quality_fit:
+        del plain["state"]["quality_fit"]
+    return plain
 
 
 def _digest(targets: tuple[Target, ...]) -> str:
-    body = json.dumps([asdict(target) for target in targets], sort_keys=True, separators=(",", ":"))
+    body = json.dumps([_plain(target) for target in targets], sort_keys=True, separators=(",", ":"))
     return sha256(body.encode()).hexdigest()

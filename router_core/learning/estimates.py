@@ -10,13 +10,14 @@ import math
 from dataclasses import replace
 from typing import Final
 
+from router_core.learning.online import BOUND
 from router_core.record import dataclass
 
 SPEED_RATE: Final = 0.1
 ERROR_RATE: Final = 0.05
 QUALITY_RATE: Final = 0.02
 """Share of a new observation: speed follows within tens of requests, quality within hundreds of judgements."""
-QUALITY_BOUND: Final = 0.3
+QUALITY_BOUND: Final = BOUND
 OUTLIER: Final = 8.0
 IDLE_HALF_LIFE_S: Final = 120.0
 MAX_MS: Final = 600_000.0
@@ -26,7 +27,7 @@ MAX_TOKENS: Final = 1_000_000
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimates:
     """One target's moving averages. `ttft_ms` to the first token and `decode_ms` per further token are None until
-    seen; `error_rate` and `quality_delta` (against the prior) start at 0. `samples` counts folded outcomes,
+    seen; `error_rate` and `quality_delta` (against the prior, see `online`) start at 0. `samples` counts folded outcomes,
     `timed` those that told the speed, `judged` folded qualities."""
 
     ttft_ms: float | None = None
@@ -85,17 +86,6 @@ def fold_idle(
         decode_ms=_faded(estimates.decode_ms, decode_prior_ms, kept),
         error_rate=estimates.error_rate * kept,
     )
-
-
-def fold_quality(estimates: Estimates, *, score: float, prior: float) -> Estimates:
-    """With one judgement: `score` against the `prior` chance of a good answer (without any delta), both in [0, 1].
-    Slow, and bounded by +-`QUALITY_BOUND`, so that a few loud callers can't turn the routing. NaN is not folded."""
-    if not (math.isfinite(score) and math.isfinite(prior)):
-        return estimates
-    surprise = min(1.0, max(0.0, score)) - min(1.0, max(0.0, prior))
-    delta = estimates.quality_delta + QUALITY_RATE * (surprise - estimates.quality_delta)
-    bounded = min(QUALITY_BOUND, max(-QUALITY_BOUND, delta))
-    return replace(estimates, quality_delta=bounded, judged=estimates.judged + 1)
 
 
 def _split(estimates: Estimates, timing: Timing) -> tuple[float, float | None] | None:

@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from router_core.context import RequestContext
+from router_core.learning.online import CENTRE, length, structured
 from router_core.record import dataclass
 from router_core.routing.table import EARTH_RADIUS_KM, RTT_MS_PER_KM, Objective, Position, TargetTable
 
@@ -63,7 +64,8 @@ def _few(context: RequestContext, table: TargetTable, extra: list[float] | None)
     decoded = 0 if context.stream else output
     references = table.policy.references
     rl, rc, re = references.latency_ms, references.cost_usd, references.energy_j
-    qualities, fixed = table.quality[context.task], weights.fixed
+    qualities, fixed, slopes = table.quality[context.task], weights.fixed, table.slopes
+    of_complexity, of_length, of_structure = (0.0, 0.0, 0.0) if slopes is None else _fitted(context)
     latency, cost, energy, quality, scores = [], [], [], [], []
     for i, (wait, _, prefill, decode, p_in, p_out, e, e_out, able, drop, trust, _, _) in enumerate(
         table.rows
@@ -74,6 +76,9 @@ def _few(context: RequestContext, table: TargetTable, extra: list[float] | None)
         usd, joules = p_out * output + p_in * prompt, e_out * output + e
         excess = context.complexity - able
         q = qualities[i] - drop * excess if excess > 0.0 else qualities[i]
+        if slopes is not None:
+            a, b, c = slopes[i]
+            q = min(1.0, q + a * of_complexity + b * of_length + c * of_structure)
         if q < 0.0:
             q = 0.0
         score = q * wq + wl / (rl + ms) + wc / (rc + usd) + we / (re + joules) + fixed[i]
@@ -85,6 +90,11 @@ def _few(context: RequestContext, table: TargetTable, extra: list[float] | None)
     return Weighed(latency_ms=latency, cost_usd=cost, energy_j=energy, quality=quality, scores=scores)
 
 
+def _fitted(context: RequestContext) -> tuple[float, float, float]:
+    """What a target's slopes are multiplied by."""
+    return context.complexity - CENTRE, length(context.prompt_tokens), structured(context)
+
+
 def _many(context: RequestContext, table: TargetTable, extra: list[float] | None) -> Weighed:
     weights, references = objective_of(context, table), table.policy.references
     wait, _, prefill, decode, p_in, p_out, e, e_out, able, drop, trust, _, _ = table.columns
@@ -94,7 +104,12 @@ def _many(context: RequestContext, table: TargetTable, extra: list[float] | None
         ms += np.array(extra)
     usd, joules = p_out * output + p_in * prompt, e_out * output + e
     excess = np.maximum(context.complexity - able, 0.0)
-    q = np.maximum(np.array(table.quality[context.task]) - drop * excess, 0.0)
+    q = np.array(table.quality[context.task]) - drop * excess
+    if table.slopes is not None:
+        of_complexity, of_length, of_structure = _fitted(context)
+        a, b, c = np.array(table.slopes).T
+        q = np.minimum(q + a * of_complexity + b * of_length + c * of_structure, 1.0)
+    q = np.maximum(q, 0.0)
     scores = q * weights.quality + weights.latency / (references.latency_ms + ms)
     scores += weights.cost / (references.cost_usd + usd)
     scores += weights.energy / (references.energy_j + joules)

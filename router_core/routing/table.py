@@ -15,10 +15,12 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from router_core.context import RequestContext
 from router_core.inference import OBJECTIVES, TASKS
+from router_core.learning.online import FIT_TASKS
 from router_core.policy.document import Policy, References, Weights
 from router_core.record import dataclass
-from router_core.resources import ResourceState, Target
+from router_core.resources import ResourceState, Target, TargetSpec
 
 Array = NDArray[np.float64]
 Position = tuple[float, float, float]
@@ -28,6 +30,8 @@ TYPICAL_TOKENS: Final = 64
 """Answer length by which a request in flight is taken to hold up the next."""
 TIER_PRIVACY: Final[Mapping[str, float]] = {"device": 1.0, "mec": 0.6, "cloud": 0.2}
 EARTH_RADIUS_KM: Final = 6371.0
+_SLOPES: Final = 3
+"""Coefficients of a fit that belong to the request's numbers; those of its task follow."""
 RTT_MS_PER_KM: Final = 0.02
 """Round trip per km of path: light in fibre at about 200 km/ms, routes about twice the great circle."""
 
@@ -67,7 +71,8 @@ class Objective:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TargetTable:
-    """n targets, ordered by name: each as a `Row`, and the same numbers as columns (n,) for when there are many."""
+    """n targets, ordered by name: each as a `Row`, and the same numbers as columns (n,) for when there are many. `slopes` are
+    what judgements add to a target's quality per unit of complexity, length and structure; None where they add nothing."""
 
     state: ResourceState
     policy: Policy
@@ -77,6 +82,7 @@ class TargetTable:
     rows: tuple[Row, ...]
     columns: tuple[Array, ...]
     quality: Mapping[str, tuple[float, ...]]
+    slopes: tuple[tuple[float, float, float], ...] | None
     positions: tuple[Position | None, ...]
     located: bool
     inflight_ms: tuple[float, ...]
@@ -104,6 +110,7 @@ def compile_table(state: ResourceState, policy: Policy) -> TargetTable:
         rows=rows,
         columns=tuple(np.array(rows, dtype=np.float64).reshape(-1, len(Row._fields)).T.copy()),
         quality={task: tuple(_quality(target, task) for target in targets) for task in TASKS},
+        slopes=_slopes(targets),
         positions=tuple(unit_vector(p.lat, p.lon) for p in specs),
         located=any(p.lat is not None for p in specs),
         inflight_ms=tuple(row.wait_ms_alone + row.decode_ms * TYPICAL_TOKENS for row in rows),
@@ -151,7 +158,24 @@ def unit_vector(lat: float | None, lon: float | None) -> Position | None:
 
 def _quality(target: Target, task: str) -> float:
     prior = target.spec.quality.get(task, target.spec.quality_default)
-    return min(1.0, max(0.0, prior + target.state.quality_delta))
+    fit = target.state.quality_fit
+    shift = fit[_SLOPES + FIT_TASKS.index(task)] if fit and task in FIT_TASKS else 0.0
+    return min(1.0, max(0.0, prior + target.state.quality_delta + shift))
+
+
+def _slopes(targets: tuple[Target, ...]) -> tuple[tuple[float, float, float], ...] | None:
+    fits = [target.state.quality_fit or (0.0,) * _SLOPES for target in targets]
+    slopes = tuple((fit[0], fit[1], fit[2]) for fit in fits)
+    return slopes if any(any(one) for one in slopes) else None
+
+
+def expected_quality(spec: TargetSpec, context: RequestContext | None) -> float:
+    """The chance of a good answer before anything was learned of the target; of an unknown request its usual one."""
+    if context is None:
+        return spec.quality_default
+    excess = context.complexity - spec.capability
+    prior = spec.quality.get(context.task, spec.quality_default)
+    return min(1.0, max(0.0, prior - DROP[spec.tier] * excess if excess > 0.0 else prior))
 
 
 def _objective(weights: Weights, references: References, targets: tuple[Target, ...]) -> Objective:

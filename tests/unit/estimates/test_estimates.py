@@ -13,12 +13,10 @@ from router_core.learning.estimates import (
     ERROR_RATE,
     IDLE_HALF_LIFE_S,
     MAX_MS,
-    QUALITY_BOUND,
     Estimates,
     Timing,
     fold_idle,
     fold_outcome,
-    fold_quality,
 )
 
 numbers = st.floats() | st.sampled_from((0.0, -1.0, 1e300, math.inf, math.nan))
@@ -98,18 +96,6 @@ def test_an_idle_target_drifts_back_to_its_priors_so_that_it_is_asked_again() ->
     assert fold_idle(Estimates(), idle_s=9.0, ttft_prior_ms=1.0, decode_prior_ms=1.0) == Estimates()
 
 
-def test_quality_moves_slowly_towards_the_surprise_and_stops_at_the_bound() -> None:
-    """One furious judgement is 2% of its surprise; a thousand can take 0.3 away and no more."""
-    estimates = fold_quality(Estimates(), score=0.0, prior=0.9)
-    assert estimates.quality_delta == pytest.approx(-0.018)
-    for _ in range(1_000):
-        estimates = fold_quality(estimates, score=0.0, prior=0.9)
-    assert estimates.quality_delta == -QUALITY_BOUND
-    for _ in range(1_000):
-        estimates = fold_quality(estimates, score=0.95, prior=0.9)
-    assert estimates.quality_delta == pytest.approx(0.05, abs=1e-3)
-
-
 @given(st.lists(st.tuples(st.booleans(), timings), max_size=30))
 def test_whatever_is_reported_estimates_stay_finite_and_in_range(reports: list[tuple[bool, Timing]]) -> None:
     estimates = Estimates()
@@ -118,11 +104,3 @@ def test_whatever_is_reported_estimates_stay_finite_and_in_range(reports: list[t
         assert 0.0 <= estimates.error_rate <= 1.0
         assert estimates.ttft_ms is None or 0.0 <= estimates.ttft_ms <= MAX_MS
         assert estimates.decode_ms is None or 0.0 <= estimates.decode_ms <= MAX_MS
-
-
-@given(st.lists(st.tuples(numbers, numbers), max_size=50))
-def test_whatever_is_judged_the_delta_stays_bounded(judgements: list[tuple[float, float]]) -> None:
-    estimates = Estimates()
-    for score, prior in judgements:
-        estimates = fold_quality(estimates, score=score, prior=prior)
-        assert -QUALITY_BOUND <= estimates.quality_delta <= QUALITY_BOUND

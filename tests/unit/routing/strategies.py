@@ -53,6 +53,7 @@ states = st.builds(
     saturation=st.floats(0.0, 2.0),
     error_rate=fractions,
     quality_delta=st.floats(-0.3, 0.3),
+    quality_fit=st.just(()) | st.tuples(*[st.floats(-0.4, 0.4)] * 7),
     throttled=st.sampled_from((False, False, False, True)),
 )
 

@@ -1,0 +1,124 @@
+"""Takes judgements in: whom to believe, what a score is worth, and what it says of the target.
+
+Live and from the log it is the same code on the same values, so that a checkpoint can be made again from the records, or be
+made differently, without somebody whose judgements turned out to be false.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from router_core.context import RequestContext
+from router_core.learning.judge_correction import TRUTH, Audit
+from router_core.learning.online import Residual, coefficients, describe, fold, merge, nothing
+from router_core.learning.quarantine import Quarantine
+from router_core.record import dataclass
+from router_core.resources import TargetSpec
+from router_core.routing.table import expected_quality
+
+RECENT: Final = 4096
+"""Requests whose features are known until they are judged; of later judgements only the target counts."""
+LARGEST: Final = 1.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """One judgement as its record tells it; `score` in [0, 1]."""
+
+    request_id: str
+    tenant: str
+    target: str
+    source: str
+    score: float
+
+    @property
+    def subject(self) -> str:
+        """Who is answerable for it: a check is the target's own word, everything else the tenant's or its judge's."""
+        return f"{self.source}:{self.target}" if self.source == TRUTH else f"{self.source}:{self.tenant}"
+
+
+class OnlineLearner:
+    """What judgements teach of the targets that `specs` describe. `known` is what is believed; `take` gives what came since
+    it was last called, for other processes, and `hear` takes theirs."""
+
+    def __init__(self, specs: Iterable[TargetSpec]) -> None:
+        self._specs = {spec.name: spec for spec in specs}
+        self._recent: OrderedDict[str, RequestContext] = OrderedDict()
+        self._fresh: dict[str, Residual] = {}
+        self._fits: dict[str, tuple[float, ...]] = {}
+        self.known: dict[str, Residual] = {}
+        self.audit = Audit()
+        self.quarantine = Quarantine()
+
+    def decided(self, context: RequestContext) -> None:
+        """Remember a request until it is judged; well below a microsecond."""
+        recent = self._recent
+        recent[context.request_id] = context
+        if len(recent) > RECENT:
+            recent.popitem(last=False)
+
+    def judged(self, judged: Judged) -> bool:
+        """Whether the judgement was learned from."""
+        spec = self._specs.get(judged.target)
+        if spec is None or not 0.0 <= judged.score <= 1.0:
+            return False
+        context = self._recent.get(judged.request_id)
+        features = describe(context)
+        prior = expected_quality(spec, context)
+        said = sum(weight * x for weight, x in zip(self.fit(judged.target), features, strict=True))
+        self.quarantine.note(judged.subject, judged.score, min(1.0, max(0.0, prior + said)))
+        if self.quarantine.holds(judged.subject):
+            return False
+        self.audit.note(judged.request_id, judged.source, judged.score)
+        score = self.audit.corrected(judged.source, judged.score)
+        if score is None:
+            return False
+        left_over = min(LARGEST, max(-LARGEST, score - prior))
+        for sums in (self.known, self._fresh):
+            sums[judged.target] = fold(sums.get(judged.target) or nothing(), features, left_over)
+        self._fits.pop(judged.target, None)
+        return True
+
+    def fit(self, target: str) -> tuple[float, ...]:
+        """The target's coefficients; solved anew only after something was learned."""
+        found = self._fits.get(target)
+        if found is None:
+            found = self._fits[target] = coefficients(self.known.get(target) or nothing())
+        return found
+
+    def take(self) -> dict[str, Residual]:
+        """What was learned here since the last call."""
+        taken, self._fresh = self._fresh, {}
+        return taken
+
+    def hear(self, target: str, whole: Residual) -> None:
+        """What all processes know of a target, this one's taken sums included."""
+        fresh = self._fresh.get(target)
+        self.known[target] = whole if fresh is None else merge(whole, fresh)
+        self._fits.pop(target, None)
+
+    def give_back(self, target: str, taken: Residual) -> None:
+        """What was taken could not be handed on: it goes with the next."""
+        fresh = self._fresh.get(target)
+        self._fresh[target] = taken if fresh is None else merge(taken, fresh)
+
+
+def learn(specs: Iterable[TargetSpec], records: Iterable[Mapping[str, Any]]) -> OnlineLearner:
+    """The learner that these records make, in their order: the same, to the bit, as the one that was there live."""
+    learner = OnlineLearner(specs)
+    for record in records:
+        if record["kind"] == "decision" and record.get("chosen") is not None:
+            learner.decided(RequestContext.from_features(record["features"]))
+        elif record["kind"] == "quality":
+            learner.judged(
+                Judged(
+                    request_id=record["request_id"],
+                    tenant=record["tenant"],
+                    target=record["target"],
+                    source=record["source"],
+                    score=float(record["score"]),
+                )
+            )
+    return learner
