@@ -55,10 +55,11 @@ NO_HISTORY: Final = History()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """What services outside said of a request: more kinds of personal data, and which services were shown it. They add
-    to what the text itself shows and take nothing away, so the privacy level can only rise."""
+    """What services outside said of a request: more kinds of personal data, how sure they are that the writer is upset, and
+    which were shown it. They add to what the text itself shows and take nothing away, so the privacy level can only rise."""
 
     kinds: tuple[str, ...] = ()
+    upset: float = 0.0
     consulted: tuple[str, ...] = ()
 
 
@@ -90,7 +91,7 @@ class ContextAgent:
             request_id=request.request_id,
             tenant=request.caller.tenant,
             task=task,
-            request_class=_class_of(request, signals, task, prompt, policy),
+            request_class=_class_of(request, signals, task, prompt, policy, findings.upset),
             complexity=signals.complexity,
             prompt_tokens=prompt,
             output_tokens=expected,
@@ -109,6 +110,7 @@ class ContextAgent:
             pii=kinds,
             guard=signals.guard,
             consulted=findings.consulted,
+            upset=findings.upset,
             turns=len(request.messages),
             session_target=history.session_target,
             prefix_target=history.prefix_target,
@@ -231,13 +233,19 @@ def _privacy(
 
 
 def _class_of(
-    request: InferenceRequest, signals: TextSignals, task: str, prompt_tokens: int, policy: Policy
+    request: InferenceRequest,
+    signals: TextSignals,
+    task: str,
+    prompt_tokens: int,
+    policy: Policy,
+    upset: float,
 ) -> str:
     facts = ClassFacts(
         complexity=signals.complexity,
         task=task,
         tokens=prompt_tokens,
         safety=signals.safety,
+        upset=upset,
         asynchronous=request.asynchronous,
         stream=request.stream,
         deadline_ms=request.preferences.max_latency_ms,

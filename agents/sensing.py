@@ -11,14 +11,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeVar
 
-from agents.content import whole_text
+from agents.content import read_content, whole_text
 from agents.context import NO_FINDINGS, Findings
 from agents.documents import images_of, with_texts
 from router_core.context import RequestContext
 from router_core.errors import NotTakenError, StoreError
 from router_core.inference import PRIVACY_LEVELS, InferenceRequest
 from router_core.policy.document import Policy
-from router_core.ports import Clock, DocumentReader, PersonalDataScan
+from router_core.ports import Clock, DocumentReader, Remarks, TextScan
 from router_core.record import dataclass
 from router_core.reliability import breaker
 from router_core.reliability.breaker import CLOSED, BreakerState
@@ -26,7 +26,7 @@ from router_core.resources import TargetSpec
 from router_core.routing.constraints import RESTRICTED
 
 CLOUD: Final = "cloud"
-DOCUMENTS, PERSONAL_DATA = "documents", "personal_data"
+DOCUMENTS, TEXT = "documents", "text"
 DEADLINE_SHARE: Final = 0.5
 """Part of a caller's deadline that may pass before the decision."""
 Reread = Callable[[InferenceRequest, Findings], Awaitable[RequestContext]]
@@ -38,7 +38,7 @@ class SignalServices:
     """The services there are, with the residency groups of the region that each is asked in; `budget_s` is for all that
     is asked about one request."""
 
-    scan: PersonalDataScan | None = None
+    scan: TextScan | None = None
     scan_groups: tuple[str, ...] = ()
     reader: DocumentReader | None = None
     reader_groups: tuple[str, ...] = ()
@@ -61,10 +61,12 @@ class Sensing:
         if texts is not None:
             request, findings = with_texts(request, texts), Findings(consulted=(DOCUMENTS,))
             context = await reread(request, findings)
-        kinds = await self._kinds(request, context, policy, until)
-        if kinds is not None:
-            consulted = (*findings.consulted, PERSONAL_DATA)
-            context = await reread(request, Findings(kinds=kinds, consulted=consulted))
+        remarks = await self._remarks(request, context, policy, until)
+        if remarks is not None:
+            consulted = (*findings.consulted, TEXT)
+            context = await reread(
+                request, Findings(kinds=remarks.kinds, upset=remarks.upset or 0.0, consulted=consulted)
+            )
         return request, context
 
     async def _texts(
@@ -78,19 +80,20 @@ class Sensing:
             return None
         return await self._ask(DOCUMENTS, lambda: reader.texts(images), policy, until)
 
-    async def _kinds(
+    async def _remarks(
         self, request: InferenceRequest, context: RequestContext, policy: Policy, until: float
-    ) -> tuple[str, ...] | None:
-        """Kinds of personal data; not asked for where they would change nothing."""
-        scan = self._services.scan
-        if scan is None or not policy.raise_privacy_by_pii:
+    ) -> Remarks | None:
+        """What is said of the text; not asked for what would change nothing."""
+        scan, moody = self._services.scan, policy.class_rules.upset_at < 1.0
+        if scan is None or not (policy.raise_privacy_by_pii or moody):
             return None
         if not permitted(context, policy, self._services.scan_groups, self._specs):
             return None
         text = whole_text(request)
         if not text.strip():
             return None
-        return await self._ask(PERSONAL_DATA, lambda: scan.kinds(text, context.language), policy, until)
+        last = read_content(request.messages).last if moody else None
+        return await self._ask(TEXT, lambda: scan.remarks(text, context.language, last), policy, until)
 
     def _until(self, context: RequestContext) -> float:
         budget = self._services.budget_s

@@ -11,7 +11,7 @@ from agents.sensing import SignalServices
 from gateway.settings.schema import Settings
 from router_core.adapters.data_files import groups_of, load_data
 from router_core.errors import ConfigurationError, StoreError
-from router_core.ports import DocumentReader, PersonalDataScan
+from router_core.ports import DocumentReader, TextScan
 
 Closers = list[Callable[[], Awaitable[None]]]
 
@@ -22,7 +22,7 @@ async def open_signals(settings: Settings, closers: Closers) -> SignalServices |
     if asked.comprehend is None and asked.textract is None:
         return None
     data = load_data(settings.data.models, settings.data.regions)
-    scan: PersonalDataScan | None = None
+    scan: TextScan | None = None
     reader: DocumentReader | None = None
     wait_s = max(1.0, asked.budget_ms / 1000.0)
     if asked.comprehend is not None:

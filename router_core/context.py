@@ -23,7 +23,8 @@ class RequestContext:
     cost, `fit_tokens` what must fit a target's context window. Unknown numbers are None; `privacy` is a rank (0 public .. 3 restricted);
     `modalities` a bit set (text 1, image 2, audio 4); `residency` every region group that must hold;
     `position` a unit vector (x, y, z) on the globe, rounded to 1e-6; `consulted` the services outside that were shown
-    the request before the decision (`personal_data`, `documents`)."""
+    the request before the decision (`text`, `documents`), `upset` how sure one is that the writer
+    is."""
 
     request_id: str
     tenant: str
@@ -47,6 +48,7 @@ class RequestContext:
     pii: tuple[str, ...] = ()
     guard: float = 0.0
     consulted: tuple[str, ...] = ()
+    upset: float = 0.0
     optimize: str = "balanced"
     tiers: tuple[str, ...] = ("device", "mec", "cloud")
     pinned: str | None = None

@@ -96,11 +96,20 @@ class ResponseStore(Protocol):
     async def evict(self, key: str) -> None: ...
 
 
-class PersonalDataScan(Protocol):
-    """Asks a service which kinds of personal data (`router_core.signals.sensitivity`) a text holds; it is shown all of it.
-    Raises `StoreError`, and `NotTakenError` for a text or a language that it does not read."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remarks:
+    """What a service said of a text: kinds of personal data (`router_core.signals.sensitivity`), distinct and sorted, and
+    how sure it is, 0 to 1, that the writer is upset; None where that was not asked."""
 
-    async def kinds(self, text: str, language: str) -> tuple[str, ...]: ...
+    kinds: tuple[str, ...] = ()
+    upset: float | None = None
+
+
+class TextScan(Protocol):
+    """Asks a service about a text, which it is shown whole, and about the mood of `last`, its last turn, where that is
+    given. Raises `StoreError`, and `NotTakenError` for a text or a language that it does not read."""
+
+    async def remarks(self, text: str, language: str, last: str | None = None) -> Remarks: ...
 
 
 class DocumentReader(Protocol):

@@ -22,7 +22,7 @@ MAX_BYTES: Final = 8000
 MAX_NUMBER: Final = 1e9
 _FRACTIONS: Final = frozenset(
     {
-        "complex_at", "confidence_high", "confidence_low", "deadline_share", "device_confidence", "error_rate", "max_cpu_load",
+        "complex_at", "upset_at", "confidence_high", "confidence_low", "deadline_share", "device_confidence", "error_rate", "max_cpu_load",
         "min_battery", "rate", "sample_rate", "stickiness", "unknown_health",
     }
 )  # fmt: skip

@@ -20,13 +20,15 @@ class ClassRules:
     """Thresholds of the class decision; the policy supplies them.
 
     `complex_at`: complexity from which a request is complex. `complex_tokens`: prompt tokens from which any
-    request is. `critical_deadline_ms`: a deadline this tight makes any request from a critical device critical.
+    request is. `upset_at`: how sure a service outside must be that the writer is upset for the request to be
+    complex (1: nobody is asked). `critical_deadline_ms`: a deadline this tight makes any request from a critical device critical.
     `critical_devices`: device classes whose safety cues are taken at their word. `batch_tokens`: prompt tokens
     from which a request without a deadline may wait. `hint_key`: the metadata key that names the class outright.
     """
 
     complex_at: float = 0.5
     complex_tokens: int = 2000
+    upset_at: float = 1.0
     critical_deadline_ms: float = 150.0
     critical_devices: tuple[str, ...] = ("vehicle", "wearable", "sensor", "gateway")
     batch_tokens: int = 8000
@@ -41,6 +43,7 @@ class ClassFacts:
     task: str
     tokens: int
     safety: bool = False
+    upset: float = 0.0
     asynchronous: bool = False
     stream: bool = False
     deadline_ms: float | None = None
@@ -71,6 +74,7 @@ def request_class(facts: ClassFacts, rules: ClassRules = DEFAULT_RULES) -> Reque
     if _is_batch(facts, rules):
         return "batch"
     hard = facts.complexity >= rules.complex_at or facts.tokens >= rules.complex_tokens
+    hard = hard or (rules.upset_at < 1.0 and facts.upset >= rules.upset_at)
     return "complex" if hard and facts.task != "command" else "simple"
 
 

@@ -1,9 +1,9 @@
-"""Kinds of personal data by Amazon Comprehend: names and addresses above all, which no pattern of ours can see.
+"""What Amazon Comprehend says of a text: kinds of personal data, names and addresses above all, which no pattern of ours
+can see, and whether the writer is upset.
 
 Decides which of Comprehend's types counts as which kind of ours. Its PII model reads English and Spanish; in its other
 languages the entities are asked for, of which only a person is personal data by itself. Times, web addresses, ages and the
 like are left out: they stand in ordinary questions, and a level raised by them would keep those from the cloud.
-Sentiment is not asked for: nothing is decided by it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from router_core.adapters.aws.client import COMMON_FAULTS, AwsThreads, Faults, store_errors
 from router_core.errors import NotTakenError, StoreError
+from router_core.ports import Remarks
 
 if TYPE_CHECKING:
     from types_boto3_comprehend import ComprehendClient
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 100_000
 """Longest text of one synchronous call; a longer one is not sent in parts, it is not sent."""
+MAX_MOOD_BYTES: Final = 5_000
+"""Longest text whose sentiment is told; of a longer turn it is not asked."""
 MIN_SCORE: Final = 0.8
 """Confidence from which a finding counts: it costs the caller the cloud, so a guess does not do."""
 PII_LANGUAGES: Final = frozenset({"en", "es"})
@@ -75,27 +78,37 @@ FAULTS: Final[Faults] = {
 
 
 class ComprehendScan:
-    """`PersonalDataScan` by one call per text, on a thread."""
+    """`TextScan` by one call per question, one after the other on one thread."""
 
     def __init__(self, client: ComprehendClient, *, threads: AwsThreads | None = None) -> None:
         self._client = client
         self._threads = threads or AwsThreads(workers=WORKERS, waiting=WAITING)
 
-    async def kinds(self, text: str, language: str) -> tuple[str, ...]:
-        """Kinds of ours, distinct and sorted. A language that nobody recognised is read as English."""
+    async def remarks(self, text: str, language: str, last: str | None = None) -> Remarks:
+        """A language that nobody recognised is read as English."""
         code = "en" if language == "und" else language
         if code not in PII_LANGUAGES and code not in ENTITY_LANGUAGES:
             raise NotTakenError("Comprehend does not read this language")
-        if len(text) > MAX_BYTES or len(text.encode("utf-8", "replace")) > MAX_BYTES:
+        whole, turn = _whole(text), _whole(last or "")
+        if len(whole.encode()) > MAX_BYTES:
             raise NotTakenError("Comprehend does not take so long a text")
-        found = await self._threads.run(self._ask, text.encode("utf-8", "replace").decode(), code)
-        return tuple(sorted(found))
+        mood = turn if turn.strip() and len(turn.encode()) <= MAX_MOOD_BYTES else None
+        return await self._threads.run(self._remarks, whole, code, mood)
 
     async def close(self) -> None:
         """Wait for calls that run."""
         await self._threads.close()
 
-    def _ask(self, text: str, code: str) -> set[str]:
+    def _remarks(self, text: str, code: str, mood: str | None) -> Remarks:
+        kinds = tuple(sorted(self._kinds(text, code)))
+        return Remarks(kinds=kinds, upset=None if mood is None else self._upset(mood, code))
+
+    def _upset(self, text: str, code: str) -> float:
+        with store_errors("Comprehend", FAULTS):
+            answer = self._client.detect_sentiment(Text=text, LanguageCode=cast("LanguageCodeType", code))
+        return min(1.0, max(0.0, answer["SentimentScore"].get("Negative", 0.0)))
+
+    def _kinds(self, text: str, code: str) -> set[str]:
         language = cast("LanguageCodeType", code)
         with store_errors("Comprehend", FAULTS):
             if code in PII_LANGUAGES:
@@ -103,6 +116,11 @@ class ComprehendScan:
                 return {KINDS[kind] for kind in _sure(answer.get("Entities", ())) if kind in KINDS}
             entities = self._client.detect_entities(Text=text, LanguageCode=language).get("Entities", ())
             return {"name"} if PERSON in _sure(entities) else set()
+
+
+def _whole(text: str) -> str:
+    """Without halves of characters, which no service takes."""
+    return text[: MAX_BYTES + 1].encode("utf-8", "replace").decode()
 
 
 def _sure(entities: object) -> set[str]:

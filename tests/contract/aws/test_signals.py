@@ -52,9 +52,11 @@ def entity(kind: str, score: float = 0.99) -> dict[str, Any]:
 
 async def test_moto_says_what_it_says_of_every_text(aws: Clients) -> None:
     adapter = ComprehendScan(aws("comprehend"))
-    found = await adapter.kinds("Call Jane Doe", "en")
+    found = await adapter.remarks("Call Jane Doe", "en", "Call Jane Doe")
     await adapter.close()
-    assert found == ("bank_account", "email", "name")
+    assert found.kinds == ("bank_account", "email", "name")
+    assert found.upset is not None
+    assert found.upset < 0.01
 
 
 async def test_moto_reads_no_document(aws: Clients) -> None:
@@ -66,7 +68,7 @@ async def test_moto_reads_no_document(aws: Clients) -> None:
 async def test_kinds_are_ours_and_only_those_that_are_sure(scan: ComprehendScan, stand_in: StandIn) -> None:
     rows = [entity("NAME"), entity("ADDRESS", 0.5), entity("DATE_TIME"), entity("SSN"), entity("NEWER")]
     stand_in.plays["DetectPiiEntities"] = lambda given: {"Entities": rows}
-    assert await scan.kinds("Jane Doe, 123-45-6789, tomorrow", "und") == ("name", "us_ssn")
+    assert (await scan.remarks("Jane Doe, 123-45-6789, tomorrow", "und")).kinds == ("name", "us_ssn")
     assert stand_in.asked("DetectPiiEntities")[0]["LanguageCode"] == "en"
 
 
@@ -77,8 +79,8 @@ async def test_in_its_other_languages_a_person_is_found_by_the_entities(
     stand_in.plays["DetectEntities"] = lambda given: {
         "Entities": rows if "Erika" in given["Text"] else rows[1:]
     }
-    assert await scan.kinds("Erika Mustermann wohnt in Köln", "de") == ("name",)
-    assert await scan.kinds("Wie ist das Wetter in Köln", "de") == ()
+    assert (await scan.remarks("Erika Mustermann wohnt in Köln", "de")).kinds == ("name",)
+    assert (await scan.remarks("Wie ist das Wetter in Köln", "de")).kinds == ()
     assert stand_in.asked("DetectPiiEntities") == []
 
 
@@ -87,13 +89,27 @@ async def test_what_it_does_not_read_is_not_sent(
     scan: ComprehendScan, stand_in: StandIn, text: str, language: str
 ) -> None:
     with pytest.raises(NotTakenError):
-        await scan.kinds(text, language)
+        await scan.remarks(text, language)
     assert stand_in.raw == []
+
+
+@pytest.mark.parametrize(
+    ("last", "asked"), [("this is the third time!", 1), (" ", 0), ("ä" * 2_501, 0), (None, 0)]
+)
+async def test_the_mood_of_the_last_turn(
+    scan: ComprehendScan, stand_in: StandIn, last: str | None, asked: int
+) -> None:
+    scores = {"Positive": 0.0, "Negative": 0.9, "Neutral": 0.1, "Mixed": 0.0}
+    stand_in.plays["DetectPiiEntities"] = lambda given: {"Entities": []}
+    stand_in.plays["DetectSentiment"] = lambda given: {"Sentiment": "NEGATIVE", "SentimentScore": scores}
+    remarks = await scan.remarks("all of it", "en", last)
+    assert [given["Text"] for given in stand_in.asked("DetectSentiment")] == [last] * asked
+    assert remarks.upset == (0.9 if asked else None)
 
 
 async def test_half_a_character_does_no_harm(scan: ComprehendScan, stand_in: StandIn) -> None:
     stand_in.plays["DetectPiiEntities"] = lambda given: {"Entities": []}
-    assert await scan.kinds("half \ud83d", "en") == ()
+    assert (await scan.remarks("half \ud83d", "en")).kinds == ()
 
 
 async def test_lines_of_each_image_in_order(reader: TextractReader, stand_in: StandIn) -> None:
@@ -128,10 +144,10 @@ async def test_nothing_is_sent_where_one_image_is_not_read(
 async def test_errors_are_ours_and_repeat_nothing(scan: ComprehendScan, stand_in: StandIn) -> None:
     stand_in.plays["DetectPiiEntities"] = lambda given: ServiceError("UnsupportedLanguageException")
     with pytest.raises(NotTakenError):
-        await scan.kinds("canary-4471", "en")
+        await scan.remarks("canary-4471", "en")
     stand_in.plays["DetectPiiEntities"] = lambda given: ServiceError("ThrottlingException")
     with pytest.raises(StoreError) as caught:
-        await scan.kinds("canary-4471", "en")
+        await scan.remarks("canary-4471", "en")
     assert not isinstance(caught.value, NotTakenError)
     assert "canary" not in str(caught.value)
 
@@ -140,14 +156,14 @@ async def test_a_service_that_is_away_is_a_store_error() -> None:
     with closing(client("http://127.0.0.1:9", "comprehend")) as away:
         adapter = ComprehendScan(away)
         with pytest.raises(StoreError):
-            await adapter.kinds("hello", "en")
+            await adapter.remarks("hello", "en")
         await adapter.close()
 
 
 def test_every_error_and_every_type_is_known() -> None:
     session = botocore.session.get_session()
     for faults, service, operations in (
-        (comprehend.FAULTS, "comprehend", ("DetectPiiEntities", "DetectEntities")),
+        (comprehend.FAULTS, "comprehend", ("DetectPiiEntities", "DetectEntities", "DetectSentiment")),
         (textract.FAULTS, "textract", ("DetectDocumentText",)),
     ):
         model: Any = session.get_service_model(service)

@@ -22,6 +22,7 @@ from router_core.payload import to_json
 from router_core.policy.document import Policy
 from router_core.policy.parse import from_document
 from router_core.policy.rollout import Rollout
+from router_core.ports import Remarks
 from router_core.resources import ResourceState, Target
 from router_core.routing.decide import decide
 from router_core.routing.table import compile_table
@@ -39,15 +40,18 @@ class FakeScan:
     found: tuple[str, ...] = ()
     error: Exception | None = None
     hangs: bool = False
+    upset: float = 0.0
+    moods: list[str | None] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
 
-    async def kinds(self, text: str, language: str) -> tuple[str, ...]:
+    async def remarks(self, text: str, language: str, last: str | None = None) -> Remarks:
         self.seen.append(text)
         if self.hangs:
             await asyncio.Event().wait()
         if self.error is not None:
             raise self.error
-        return self.found
+        self.moods.append(last)
+        return Remarks(kinds=self.found, upset=None if last is None else self.upset)
 
 
 @dataclass
@@ -83,7 +87,18 @@ async def test_a_name_beside_an_illness_is_restricted() -> None:
     _, alone = await reading(None).read(request, QUICK)
     _, helped = await reading(services(FakeScan(("name",)))).read(request, QUICK)
     assert (alone.privacy, helped.privacy) == (1, 3)
-    assert (helped.pii, helped.consulted) == (("name",), ("personal_data",))
+    assert (helped.pii, helped.consulted) == (("name",), ("text",))
+
+
+async def test_who_is_upset_gets_the_better_model_where_the_policy_says_so() -> None:
+    request, scan = ask("This is the third time that it broke"), FakeScan(upset=0.93)
+    _, unasked = await reading(services(scan)).read(request, QUICK)
+    policy = from_document({"class_rules": {"upset_at": 0.9}})
+    _, asked = await reading(services(scan)).read(request, policy)
+    _, calm = await reading(services(FakeScan(upset=0.4))).read(request, policy)
+    assert scan.moods == [None, "This is the third time that it broke"]
+    assert [each.request_class for each in (unasked, asked, calm)] == ["simple", "complex", "simple"]
+    assert (asked.upset, unasked.upset) == (0.93, 0.0)
 
 
 async def test_nothing_found_leaves_what_we_found() -> None:
@@ -246,6 +261,6 @@ async def test_the_stages_decide_and_serve_the_same() -> None:
     turn = turn_of(payload, snapshots)
     assert turn.decision.target == whole.decision.target
     assert turn.decision.scores == whole.decision.scores
-    assert turn.context.features()["consulted"] == ("documents", "personal_data")
+    assert turn.context.features()["consulted"] == ("documents", "text")
     sent = house.models[whole.decision.target].calls[0].messages
     assert [*turn.request.messages] == [*sent]
