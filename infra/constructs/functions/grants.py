@@ -189,7 +189,12 @@ def _signals(environment: Environment) -> tuple[Grant, ...]:
     """Services that are shown requests: only in an environment that was made for it."""
     if not environment.signals:
         return ()
-    actions = ("comprehend:DetectEntities", "comprehend:DetectPiiEntities", "textract:DetectDocumentText")
+    actions = (
+        "comprehend:DetectEntities",
+        "comprehend:DetectPiiEntities",
+        "comprehend:DetectSentiment",
+        "textract:DetectDocumentText",
+    )
     return (
         Grant(
             actions=actions,
