@@ -12,6 +12,7 @@ from agents.executor import Executor
 from agents.monitor import MonitorAgent
 from agents.others import READ_S, Others
 from agents.pipeline import Pipeline
+from agents.residuals import SharedResiduals
 from agents.resource import ResourceAgent, TargetView
 from agents.sensing import SignalServices
 from agents.weighing import Beside, Deliberating
@@ -73,6 +74,7 @@ class Router:
             beside=Beside(signals=ports.signals, thinking=ports.thinking),
         )
         self._others = None if ports.shared is None else Others(specs, ports.shared, ports.clock)
+        self._residuals = SharedResiduals(self._monitor.learner, specs, ports.shared, ports.clock)
         self._uniform = random.random
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -157,6 +159,7 @@ class Router:
         await asyncio.gather(*(self._look(name) for name in self._ports.probes))
         if self._others is not None:
             await self._others.read()
+        await self._residuals.exchange()
         self._refresh()
 
     async def close(self) -> None:
@@ -184,11 +187,12 @@ class Router:
             # Gateways that start together need not ask together.
             await asyncio.sleep(READ_S * (1.0 + 0.5 * self._uniform()))
             await others.read()
+            await self._residuals.exchange()
 
     def _refresh(self) -> None:
         own = self._monitor.estimates()
         known = own if self._others is None else self._others.behind(own)
-        self._resource.refresh(self._ports.policy.rollout(), known)
+        self._resource.refresh(self._ports.policy.rollout(), known, self._monitor.fits())
 
 
 def embedding(request: EmbedRequest) -> InferenceRequest:

@@ -11,24 +11,33 @@ from typing import Final
 from router_core.errors import StaleStateError, StoreError
 from router_core.learning.online import Residual, from_value, merge, to_value
 from router_core.learning.online_learner import OnlineLearner
-from router_core.ports import StateStore
+from router_core.ports import Clock, StateStore
+from router_core.resources import TargetSpec
 
+EVERY_S: Final = 30.0
 TRIES: Final = 4
 
 
 class SharedResiduals:
-    """The learner's exchange with everybody's."""
+    """The learner's exchange with everybody's; without a store there is nobody to exchange with."""
 
-    def __init__(self, learner: OnlineLearner, targets: tuple[str, ...], store: StateStore) -> None:
-        self._learner, self._targets, self._store = learner, targets, store
+    def __init__(
+        self, learner: OnlineLearner, specs: tuple[TargetSpec, ...], store: StateStore | None, clock: Clock
+    ) -> None:
+        self._learner, self._store, self._now = learner, store, clock.now_s
+        self._targets = [spec.name for spec in specs]
+        self._asked_s: float | None = None
 
     async def exchange(self) -> None:
-        """Once for each target; what the store doesn't take goes with the next time."""
-        taken = self._learner.take()
+        """Once for each target, where the last time was long enough ago; what the store doesn't take goes with the next."""
+        store, now = self._store, self._now()
+        if store is None or (self._asked_s is not None and 0.0 <= now - self._asked_s < EVERY_S):
+            return
+        self._asked_s, taken = now, self._learner.take()
         for target in self._targets:
             mine = taken.get(target)
             try:
-                whole = await self._added(target, mine)
+                whole = await _added(store, target, mine)
             except StoreError:
                 if mine is not None:
                     self._learner.give_back(target, mine)
@@ -36,20 +45,20 @@ class SharedResiduals:
             if whole is not None:
                 self._learner.hear(target, whole)
 
-    async def _added(self, target: str, mine: Residual | None) -> Residual | None:
-        """Everybody's with `mine`; None where nobody was told anything. Raises `StoreError`."""
-        key = f"residual#{target}"
-        for _ in range(TRIES):
-            stored = await self._store.get(key)
-            known = None if stored is None else _read(stored.value)
-            if mine is None:
-                return known
-            whole = mine if known is None else merge(known, mine)
-            with suppress(StaleStateError):
-                version = 0 if stored is None else stored.version
-                await self._store.put(key, to_value(whole), expected=version)
-                return whole
-        raise StoreError("other gateways were faster each time")
+
+async def _added(store: StateStore, target: str, mine: Residual | None) -> Residual | None:
+    """Everybody's with `mine`; None where nobody was told anything. Raises `StoreError`."""
+    key = f"residual#{target}"
+    for _ in range(TRIES):
+        stored = await store.get(key)
+        known = None if stored is None else _read(stored.value)
+        if mine is None:
+            return known
+        whole = mine if known is None else merge(known, mine)
+        with suppress(StaleStateError):
+            await store.put(key, to_value(whole), expected=0 if stored is None else stored.version)
+            return whole
+    raise StoreError("other gateways were faster each time")
 
 
 def _read(value: bytes) -> Residual | None:

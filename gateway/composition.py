@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 
 from agents.assembly import Ports, Router, assemble
 from gateway.composition_aws import Records, open_records
+from gateway.composition_canary import canary_guard
 from gateway.composition_crew import Crew
 from gateway.composition_deliberation import open_deliberation
 from gateway.composition_device import open_desk
@@ -79,16 +80,15 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
     settings, clock = made.settings, SystemClock()
     policy = await asyncio.to_thread(policy_source, settings.policy)
     adapters = build_adapters(made)
-    events = _event_log(settings.events, worker)
     specs = tuple(target.spec for target in made.targets)
     tracing = trace(settings.tracing, our_version(), adapters, specs)
     stores = await open_stores(made, clock)
-    adapters.closers.append(stores.close)
-    stored = await open_records(made, events)
-    adapters.closers.append(stored.close)
+    stored = await open_records(made, _event_log(settings.events, worker))
+    adapters.closers += [stores.close, stored.close]
     signals = await open_signals(settings, adapters.closers)
     thinking = open_deliberation(made, os.environ, stores.ledger, clock, adapters.closers)
     nodes = await open_nodes(made, stores.shared, stored.sink, adapters.closers, clock)
+    guard = canary_guard(settings.policy, policy, nodes.events, stores.shared)
     router = assemble(
         specs,
         Ports(
@@ -96,8 +96,8 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
             embedders=adapters.embedders,
             probes=adapters.probes,
             responses=stores.responses,
-            events=nodes.events,
-            policy=policy,
+            events=guard,
+            policy=guard,
             clock=clock,
             affinity=stores.affinity,
             shared=stores.shared,
@@ -120,9 +120,10 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
     gateway._tasks = [
         asyncio.create_task(watch_policy(policy, settings.policy, stored.sink)),
         asyncio.create_task(_repeat(crew.every_s, crew.exchange)),
+        asyncio.create_task(guard.watch()),
         *nodes.start(router),
+        *await _rotating(KeyRotation(made.keys, dependencies.keys)),
     ]
-    gateway._tasks += await _rotating(KeyRotation(made.keys, dependencies.keys))
     return gateway
 
 
