@@ -76,6 +76,12 @@ def until(look: Callable[[], Any], enough: Callable[[Any], bool], patience_s: fl
     return seen
 
 
+def admitted(send: Callable[[], Reply]) -> Reply:
+    """The answer once the environment's usage plan lets the caller through, as a polite client waits for it."""
+    reply: Reply = until(send, lambda told: told.status != 429)
+    return reply
+
+
 @pytest.fixture(scope="session")
 def phone(site: Site) -> Client:
     """A user of tenant acme."""

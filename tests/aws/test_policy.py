@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from router_core.deployment import policy_parameter, resource_name, rollout_parameter
-from tests.aws.conftest import Client, until
+from tests.aws.conftest import Client, admitted, until
 from tests.localaws import address
 from tests.localaws.site import Site
 
@@ -71,7 +71,8 @@ def write(site: Site, text: str) -> None:
 
 def policy_of(client: Client, session: str | None = None) -> str:
     """The name of the policy that decided a request of this session."""
-    reply = client.post("/explain", {"input": "set a timer for 5 minutes", "session_id": session})
+    body = {"input": "set a timer for 5 minutes", "session_id": session}
+    reply = admitted(lambda: client.post("/explain", body))
     assert reply.status == 200, reply.body
     return str(reply.json["routing"]["policy"]).split("@")[0]
 

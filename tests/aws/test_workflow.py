@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from router_core.deployment import resource_name
+from router_core.deployment import MACHINE, resource_name
 from router_core.stages import NAMES
 from tests.aws.conftest import Client, until
+from tests.localaws import address
 from tests.localaws.site import Site
 
 QUESTION = "Compare two consensus protocols, with their failure modes"
@@ -16,9 +17,13 @@ REFUSED = {"error": "InternalServerError", "status": 500}
 
 def history(site: Site, request_id: str) -> list[dict[str, Any]]:
     """What the execution of this request went through."""
+    return past(site, MACHINE, request_id)
+
+
+def past(site: Site, machine: str, request_id: str) -> list[dict[str, Any]]:
+    """The same of one of the machines."""
     states = site.client("stepfunctions")
-    machine = states.list_state_machines()["stateMachines"][0]["stateMachineArn"]
-    run = machine.replace(":stateMachine:", ":execution:") + f":{request_id}"
+    run = f"arn:aws:states:{address.REGION}:{address.ACCOUNT}:execution:{resource_name('dev', machine)}:{request_id}"
     events: list[dict[str, Any]] = states.get_execution_history(executionArn=run, maxResults=1000)["events"]
     return events
 
