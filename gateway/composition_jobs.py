@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,12 +15,15 @@ from gateway.jobs.store import JobStore, OpenJobs
 from gateway.jobs.worker import Pace
 from gateway.settings.jobs import JobSettings
 from gateway.settings.secrets import SecretRef, resolve
+from router_core.adapters.system_clock import SystemClock
 from router_core.errors import ConfigurationError, StoreError
 from router_core.jobs.tries import Tries
 from router_core.ports import Clock
 
 if TYPE_CHECKING:  # loading SQLAlchemy takes longer than most gateways need it
+    from router_core.adapters.sql.letters import SqlLetters
     from router_core.adapters.sql.sealed import Sealer
+    from router_core.adapters.sql.upkeep import SqlUpkeep
 
 _DAY_S: Final = 86_400.0
 _SQLITE: Final = "sqlite:///"
@@ -27,7 +31,7 @@ _SQLITE: Final = "sqlite:///"
 
 def plan_jobs(settings: JobSettings, environ: Mapping[str, str], clock: Clock) -> JobsPlan | None:
     """The plan; None without the packages, so that asynchronous requests live in memory. Raises `ConfigurationError`."""
-    if find_spec("sqlalchemy") is None or find_spec("alembic") is None or find_spec("cryptography") is None:
+    if not packaged():
         if settings != JobSettings():
             raise ConfigurationError("settings: jobs needs its packages: pip install 'tierwise[sql]'")
         return None
@@ -46,9 +50,44 @@ def plan_jobs(settings: JobSettings, environ: Mapping[str, str], clock: Clock) -
         store=store,
         clock=clock,
         pace=Pace(running=settings.workers, lent_s=settings.lent_s, tries=Tries(most=settings.tries)),
+        queues=settings.queues,
         max_waiting=settings.max_waiting,
         keep_s=settings.keep_days * _DAY_S,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatedQueues:
+    """What an operator's commands use: no key, so no text."""
+
+    letters: SqlLetters
+    upkeep: SqlUpkeep
+    close: Callable[[], Awaitable[None]]
+
+
+def open_queues(settings: JobSettings, environ: Mapping[str, str]) -> OperatedQueues:
+    """The queues, for a look from outside. Raises `ConfigurationError` or `StoreError`."""
+    if not packaged():
+        raise ConfigurationError("the queues need the sql extra: pip install 'tierwise[sql]'")
+    file = _file(settings.url)
+    if file is not None and not file.exists():
+        raise StoreError(f"there are no jobs: {file} does not exist")
+    from router_core.adapters.sql.database import Database, database_url
+    from router_core.adapters.sql.letters import SqlLetters
+    from router_core.adapters.sql.schema import upgrade
+    from router_core.adapters.sql.upkeep import SqlUpkeep
+
+    clock = SystemClock()
+    database = Database(database_url(settings.url, _secret(settings.password, "password", environ)))
+    upgrade(database.engine)
+    return OperatedQueues(
+        letters=SqlLetters(database, clock), upkeep=SqlUpkeep(database, clock), close=database.close
+    )
+
+
+def packaged() -> bool:
+    """Whether the extra is installed."""
+    return all(find_spec(name) is not None for name in ("alembic", "cryptography", "sqlalchemy"))
 
 
 async def _open(url: str, password: str | None, key: str | None, clock: Clock) -> OpenJobs:

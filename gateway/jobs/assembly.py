@@ -6,8 +6,8 @@ from gateway.http.serving import Serving
 from gateway.jobs.answering import Answering
 from gateway.jobs.durable import DurableJobs
 from gateway.jobs.store import JobStore
-from gateway.jobs.worker import Pace, Worker
-from router_core.jobs.stages import ANSWERING
+from gateway.jobs.worker import Handler, Pace, Worker
+from router_core.jobs.stages import ANSWERING, QUEUES
 from router_core.ports import Clock
 from router_core.record import dataclass
 
@@ -19,6 +19,7 @@ class JobsPlan:
     store: JobStore
     clock: Clock
     pace: Pace = Pace()
+    queues: tuple[str, ...] = QUEUES
     max_waiting: int = 100_000
     keep_s: float = 7 * 86_400.0
 
@@ -34,4 +35,9 @@ def workers(plan: JobsPlan, serving: Serving) -> tuple[Worker, ...]:
     """A loop for each queue; none where others work."""
     if plan.pace.running == 0:
         return ()
-    return (Worker(ANSWERING, Answering(serving, lambda _, __: False), plan.store, plan.clock, plan.pace),)
+    handlers: dict[str, Handler] = {ANSWERING: Answering(serving, lambda _, __: False)}
+    return tuple(
+        Worker(queue, handler, plan.store, plan.clock, plan.pace)
+        for queue, handler in handlers.items()
+        if queue in plan.queues
+    )

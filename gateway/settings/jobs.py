@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.settings.rules import bounded, matching
+from gateway.settings.rules import bounded, matching, one_of
 from gateway.settings.secrets import SecretRef
+from router_core.jobs.stages import QUEUES
 
 _DATABASE: Final = r"(sqlite:///|postgresql://|mysql://|mariadb://)[!-~]{1,500}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSettings:
-    """Asynchronous requests: where they are kept, how many this process runs at once (0: `tierwise worker` does), how
+    """Asynchronous requests: where they are kept, how many of each of the `queues` this process runs at once
+    (0: `tierwise worker` does), how
     long a message is lent to a worker, how often it is tried, how long ended jobs are kept. `key` seals what callers
     wrote; a SQLite file makes its own."""
 
@@ -23,6 +25,7 @@ class JobSettings:
     password: SecretRef | None = None
     key: SecretRef | None = None
     workers: int = bounded(8, 0, 256)
+    queues: tuple[str, ...] = one_of(QUEUES, QUEUES)
     max_waiting: int = bounded(100_000, 1, 10_000_000)
     lent_s: float = bounded(15.0, 0.5, 3600.0)
     tries: int = bounded(5, 1, 100)

@@ -276,6 +276,6 @@ class Settings:
     signals: SignalSettings = SignalSettings()
     nodes: NodesSettings = NodesSettings()
     deliberation: DeliberationSettings = DeliberationSettings()
-    jobs: JobSettings = JobSettings()
+    jobs: JobSettings = field(default_factory=JobSettings)
     data: DataSettings = DataSettings()
     source: Path | None = field(default=None, metadata={"internal": True})

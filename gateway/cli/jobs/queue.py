@@ -1,0 +1,81 @@
+"""`tierwise queue`: looks into the queues of asynchronous requests, and deals with the dead messages."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from dataclasses import asdict
+
+from gateway.cli.output import FAILED, note, print_json, print_table
+from gateway.composition_jobs import OperatedQueues, open_queues
+from gateway.settings.loading import load
+from router_core.jobs.records import Depth, Letter
+
+
+def run(options: argparse.Namespace) -> int:
+    """Raises `ConfigurationError` or `StoreError`."""
+    settings = load(options.config, os.environ).jobs
+    return asyncio.run(_run(options, open_queues(settings, os.environ)))
+
+
+async def _run(options: argparse.Namespace, queues: OperatedQueues) -> int:
+    try:
+        if options.action == "stats":
+            return _stats(await queues.upkeep.depths(), as_json=options.json)
+        if options.action == "peek":
+            found = await queues.letters.peek(options.queue, options.state, options.limit)
+            return _peek(found, as_json=options.json)
+        if options.action == "redrive":
+            return _done("redriven", await queues.letters.redrive(options.queue, options.id), options)
+        if not options.yes:
+            note("dead messages are deleted for good; say --yes")
+            return FAILED
+        return _done("purged", await queues.letters.purge(options.queue, options.id), options)
+    finally:
+        await queues.close()
+
+
+def _stats(depths: tuple[Depth, ...], *, as_json: bool) -> int:
+    if as_json:
+        print_json({"queues": [asdict(depth) for depth in depths]})
+    else:
+        columns = ("queue", "waiting", "delayed", "running", "dead", "oldest")
+        print_table(
+            columns,
+            [(d.queue, d.waiting, d.delayed, d.running, d.dead, f"{d.oldest_s:.1f} s") for d in depths],
+        )
+    return 0
+
+
+def _peek(letters: tuple[Letter, ...], *, as_json: bool) -> int:
+    if as_json:
+        print_json({"messages": [asdict(letter) for letter in letters]})
+        return 0
+    columns = ("request", "tenant", "queue", "state", "stage", "tries", "age", "bytes", "reason")
+    print_table(
+        columns,
+        [
+            (
+                x.request_id,
+                x.tenant,
+                x.queue,
+                x.state,
+                x.stage,
+                x.tries,
+                f"{x.age_s:.0f} s",
+                x.bytes,
+                x.reason,
+            )
+            for x in letters
+        ],
+    )
+    return 0
+
+
+def _done(what: str, count: int, options: argparse.Namespace) -> int:
+    if options.json:
+        print_json({what: count})
+    else:
+        print(f"{what}: {count}")
+    return 0
