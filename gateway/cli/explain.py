@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ def run(options: argparse.Namespace) -> int:
     if options.text is None:
         raise RequestError("explain needs TEXT, or --replay ID")
     if options.deliberate:
-        from gateway.cli.explain_twice import explain_twice, show_twice
+        from gateway.cli.explaining.twice import explain_twice, show_twice
 
         both = explain_twice(options)
         print_json(both) if options.json else show_twice(both)
@@ -41,41 +40,12 @@ def run(options: argparse.Namespace) -> int:
 
 def decide_here(options: argparse.Namespace) -> dict[str, Any]:
     """Decide in this process for the configured targets and the sandbox's, all taken to be up and idle."""
-    from agents.context import ContextAgent
-    from gateway.cli.request import body_of
+    from gateway.cli.explaining.here import as_answer, decided
     from gateway.composition_plan import plan
-    from gateway.composition_policy import rollout_now
     from gateway.composition_sandbox import NOT_STARTED
-    from gateway.http.answers import routing
-    from gateway.http.intake import inference_request
-    from gateway.http.wire.decoding import BodyDecoder
-    from gateway.http.wire.inference import InferenceBody
-    from router_core.execution import Served
-    from router_core.inference import Caller
-    from router_core.resources import ResourceState, Target, TargetState
-    from router_core.routing.decide import decide
-    from router_core.routing.table import compile_table
 
     settings = load(options.config, os.environ)
-    made = plan(settings, os.environ, sandbox=True, access=NOT_STARTED)
-    policy = rollout_now(settings.policy).stable
-    body = BodyDecoder(InferenceBody).decode(json.dumps(body_of(options)).encode())
-    caller = Caller(tenant="local", key_id="cli", role="admin")
-    request = inference_request(body, caller, "explain", cache_allowed=False)
-    up = tuple(Target(spec=target.spec, state=TargetState(health="up")) for target in made.targets)
-    context = ContextAgent().read(request, policy)
-    decision = decide(context, compile_table(ResourceState.of(up), policy))
-    served = Served(
-        target=decision.target, tier=decision.tier, model=decision.model, emulated=decision.emulated
-    )
-    return {
-        "request_id": None,
-        "status": "completed",
-        "output": None,
-        "routing": json.loads(json.dumps(routing(decision, served), default=dict)),
-        "attempts": [],
-        "features": context.features(),
-    }
+    return as_answer(decided(options, plan(settings, os.environ, sandbox=True, access=NOT_STARTED)))
 
 
 def _show(answer: dict[str, Any]) -> None:

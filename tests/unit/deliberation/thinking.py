@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agents.context import ContextAgent
-from agents.deliberation.asking import Question, Role, Thought
+from agents.deliberation.asking import Question, Role, Thinker, Thought
 from agents.deliberation.deliberator import Deliberator, Home
 from agents.weighing import Weighing
 from router_core.adapters.memory.ledger import MemoryLedger
@@ -78,7 +78,7 @@ def prefers(target: str) -> Callable[[Question], dict[str, Any]]:
 
 
 def deliberator(
-    thinker: FakeThinker, ledger: Ledger | None = None, specs: tuple[TargetSpec, ...] = SPECS
+    thinker: Thinker, ledger: Ledger | None = None, specs: tuple[TargetSpec, ...] = SPECS
 ) -> Deliberator:
     home = Home(groups=("us", "eu"), specs={spec.name: spec for spec in specs})
     return Deliberator(thinker, ledger or MemoryLedger(), FakeClock(), home)

@@ -8,34 +8,22 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from agents.context import ContextAgent
 from agents.weighing import Weighing
+from gateway.cli.explaining.here import as_answer, decided
 from gateway.cli.output import print_table
-from gateway.cli.request import body_of
 from gateway.composition_deliberation import Closers, open_deliberation
 from gateway.composition_plan import Plan, plan
-from gateway.composition_policy import rollout_now
 from gateway.composition_sandbox import NOT_STARTED, Access
-from gateway.http.answers import routing
-from gateway.http.intake import inference_request
-from gateway.http.wire.decoding import BodyDecoder
-from gateway.http.wire.inference import InferenceBody
 from gateway.settings.loading import load
 from gateway.settings.schema import Settings
 from gateway.settings.secrets import Secret
 from router_core.adapters.system_clock import SystemClock
 from router_core.errors import ConfigurationError
-from router_core.execution import Served
-from router_core.inference import Caller
-from router_core.resources import ResourceState, Target, TargetState
-from router_core.routing.decide import decide
-from router_core.routing.table import compile_table
 
 WITHIN_S: Final = 20.0
 """A person waits longer than a request does; loading the SDKs alone takes seconds."""
@@ -46,7 +34,7 @@ def explain_twice(options: argparse.Namespace) -> dict[str, Any]:
     settings = load(options.config, os.environ)
     with _bedrock(settings, sandbox=options.sandbox) as access:
         made = plan(settings, os.environ, sandbox=options.sandbox, access=access)
-        weighing = _weighing(options, made)
+        weighing = decided(options, made)
         return asyncio.run(_both(made, weighing))
 
 
@@ -79,39 +67,12 @@ async def _both(made: Plan, weighing: Weighing) -> dict[str, Any]:
         for close in reversed(closers):
             await close()
     return {
-        "fast": _answer(weighing),
+        "fast": as_answer(weighing),
         "deliberated": {
-            **_answer(thought),
+            **as_answer(thought),
             "model_answers": [one.as_record() for one in thought.decision.advice],
             "outcomes": outcomes,
         },
-    }
-
-
-def _weighing(options: argparse.Namespace, made: Plan) -> Weighing:
-    policy = rollout_now(made.settings.policy).stable
-    body = BodyDecoder(InferenceBody).decode(json.dumps(body_of(options)).encode())
-    caller = Caller(tenant="local", key_id="cli", role="admin")
-    request = inference_request(body, caller, "explain", cache_allowed=False)
-    up = tuple(Target(spec=target.spec, state=TargetState(health="up")) for target in made.targets)
-    context = ContextAgent().read(request, policy)
-    table = compile_table(ResourceState.of(up), policy)
-    decision = decide(context, table)
-    return Weighing(request=request, context=context, decision=decision, table=table, inflight=())
-
-
-def _answer(weighing: Weighing) -> dict[str, Any]:
-    decision = weighing.decision
-    served = Served(
-        target=decision.target, tier=decision.tier, model=decision.model, emulated=decision.emulated
-    )
-    return {
-        "request_id": None,
-        "status": "completed",
-        "output": None,
-        "routing": json.loads(json.dumps(routing(decision, served), default=dict)),
-        "attempts": [],
-        "features": weighing.context.features(),
     }
 
 

@@ -1,0 +1,1 @@
+"""Decisions taken in the command's own process, without a gateway."""

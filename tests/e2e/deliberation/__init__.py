@@ -1,0 +1,1 @@
+"""Nova's real client against the local endpoint that speaks Bedrock's protocol."""

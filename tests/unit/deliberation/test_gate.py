@@ -1,0 +1,72 @@
+"""Asking pays where the fast path is in doubt, the model is good, and the stake is worth the price."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from agents.deliberation import gate
+from agents.deliberation.track import TrackRecord
+from router_core.policy.deliberation import Deliberates
+from tests.unit.agents.house import ask
+from tests.unit.deliberation.thinking import policy, weighing
+
+
+def test_doubt_is_half_at_a_tie_and_none_at_a_clear_lead() -> None:
+    decision = weighing().decision
+    assert gate.doubt(replace(decision, scores={"a": 0.5, "b": 0.5})) == 0.5
+    assert gate.doubt(replace(decision, scores={"a": 0.5, "b": 0.45})) == pytest.approx(0.25)
+    assert gate.doubt(replace(decision, scores={"a": 0.9, "b": 0.5})) == 0.0
+
+
+def test_worth_rises_with_doubt_accuracy_risk_and_stake() -> None:
+    low = replace(weighing().decision, risk="low")
+    given = policy(stake_simple_usd=0.01)
+
+    def worth(doubt: float, accuracy: float, **changes: object) -> float:
+        return gate.worth_usd(replace(low, **changes), given, doubt, accuracy)  # type: ignore[arg-type]  # by the fields' names
+
+    assert worth(0.5, 0.8) > worth(0.4, 0.8) > worth(0.4, 0.7)
+    assert worth(0.5, 0.8, risk="high") > worth(0.5, 0.8)
+    assert worth(0.5, 0.8, request_class="complex") > worth(0.5, 0.8)
+    assert worth(0.0, 0.95) < 0.0
+    assert worth(0.5, 0.5) == pytest.approx(0.0)
+
+
+def test_modes() -> None:
+    assert gate.asks("always", sampled=False, worth=-1.0, price=1.0)
+    assert gate.asks("sampled", sampled=True, worth=-1.0, price=1.0)
+    assert not gate.asks("sampled", sampled=False, worth=9.0, price=1.0)
+    assert gate.asks("gated", sampled=False, worth=2.0, price=1.0)
+    assert not gate.asks("gated", sampled=True, worth=0.5, price=1.0)
+
+
+def test_the_sample_is_its_share() -> None:
+    rules = Deliberates(sample_rate=0.2)
+    drawn = sum(gate.drawn(rules, "router", f"req_{n}") for n in range(5000))
+    assert 900 < drawn < 1100
+
+
+def test_the_budget_leaves_the_fast_answer_its_time() -> None:
+    from router_core.inference import Preferences
+
+    given = weighing(ask(preferences=Preferences(max_latency_ms=9000.0)))
+    rules, expected = Deliberates(budget_ms=60_000.0), given.decision.prediction.latency_ms
+    found = gate.budget_s(given.context, given.decision, given.table.policy, rules, spent_s=1.0)
+    assert found == pytest.approx(0.5 * (9.0 - expected / 1000.0 - 1.0))
+    short = Deliberates(budget_ms=10.0)
+    assert gate.budget_s(given.context, given.decision, given.table.policy, short, 0.0) == 0.01
+
+
+def test_the_track_record_begins_with_a_doubtful_trust_and_learns() -> None:
+    track = TrackRecord()
+    assert track.accuracy("router", "complex") == 0.7
+    for number in range(30):
+        track.followed(f"r{number}", "router", "complex", 0.8)
+        track.judged(f"r{number}", 0.9 if number % 10 else 0.1)
+    assert track.accuracy("router", "complex") == pytest.approx((7 + 27) / 40)
+    assert track.accuracy("router", "simple") == 0.7
+    track.judged("unknown", 1.0)
+    track.judged("r1", 0.0)
+    assert track.accuracy("router", "complex") == pytest.approx(34 / 40)

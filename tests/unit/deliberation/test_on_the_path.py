@@ -1,0 +1,211 @@
+"""Thinking on the path of real requests: no failed request, records that replay without a model, no effect of content."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import statistics
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from agents.deliberation.asking import Question
+from agents.deliberation.spending import EVERYBODY
+from router_core.adapters.memory.ledger import MemoryLedger
+from router_core.errors import NotTakenError, StoreError
+from router_core.inference import InferenceRequest
+from router_core.routing.replay import replay, same
+from tests.unit.agents.house import House, ask
+from tests.unit.deliberation.injections import INJECTIONS
+from tests.unit.deliberation.thinking import (
+    ALWAYS,
+    HANGS,
+    FakeThinker,
+    deliberator,
+    policy,
+    prefers,
+    right,
+)
+
+DAY = "2023-11-14"
+BUDGET_MS = 40.0
+THINKING = {"router": {**ALWAYS, "budget_ms": BUDGET_MS}, "context": {**ALWAYS, "budget_ms": BUDGET_MS}}
+CAP_USD = 0.2
+COUNT = 400
+
+
+def numbered(count: int, seed: int = 5) -> list[InferenceRequest]:
+    """Requests of many shapes and tenants."""
+    draw = random.Random(seed)
+    words = [
+        "prove",
+        "derive",
+        "list",
+        "name",
+        "compare",
+        "the",
+        "of",
+        "a",
+        "router",
+        "lamp",
+        "Rome",
+        "step",
+        "by",
+        "step",
+        "in",
+        "detail",
+        "why",
+        "how",
+    ]
+    caller = ask().caller
+    return [
+        ask(
+            " ".join(draw.choices(words, k=draw.randint(3, 60))),
+            request_id=f"req_{number}",
+            caller=replace(caller, tenant=f"t{draw.randint(0, 30)}"),
+        )
+        for number in range(count)
+    ]
+
+
+def junk(question: Question) -> Any:
+    """Whatever a broken model may say."""
+    draw = random.Random(question.text)
+    return draw.choice(
+        [
+            {},
+            {"target": "cloud/none"},
+            {"target": None},
+            {"x": [1]},
+            StoreError("500"),
+            NotTakenError("text"),
+            right(question),
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    "says",
+    [None, HANGS, StoreError("throttled"), junk, StoreError("down"), RuntimeError("a fault of ours")],
+    ids=["healthy", "slow", "throttled", "junk", "down", "broken"],
+)
+async def test_no_request_fails_and_the_cap_holds_whatever_the_model_does(says: Any) -> None:
+    thinker = FakeThinker({} if says is None else {"router": says, "context": says})
+    ledger = MemoryLedger()
+    rules = policy(THINKING, usd_per_day=CAP_USD, tenant_usd_per_day=CAP_USD)
+    thinks = deliberator(thinker, ledger)
+    house = House(policy=rules, thinking=thinks)
+    router = house.build()
+    await router.look()
+    taken: list[float] = []
+
+    async def one(request: InferenceRequest) -> str:
+        started = time.monotonic()
+        answer = await router.answer(request)
+        taken.append(time.monotonic() - started)
+        return answer.status
+
+    waves = numbered(COUNT)
+    for start in range(0, COUNT, 20):
+        statuses = await asyncio.gather(*(one(request) for request in waves[start : start + 20]))
+        assert set(statuses) == {"completed"}
+    await thinks.close()
+    assert await ledger.spent(EVERYBODY, DAY) <= CAP_USD * 1e6
+    # Two agents' budgets one after the other, and what twenty requests at once cost this machine.
+    assert statistics.quantiles(taken, n=100)[98] < 2 * BUDGET_MS / 1000.0 + 0.4
+    _all_replay(house)
+
+
+def _all_replay(house: House) -> None:
+    """Every decision record gives the same bits again, from the records alone."""
+    kinds: dict[str, dict[str, Mapping[str, Any]]] = {"state": {}, "policy": {}}
+    replayed = 0
+    for raw in house.events.records:
+        record = json.loads(json.dumps(raw, default=dict))
+        if record["kind"] in kinds:
+            kinds[record["kind"]][record["sha256"]] = record
+        elif record["kind"] == "decision":
+            states, policies = kinds["state"], kinds["policy"]
+            again = replay(record, states[record["state_sha256"]], policies[record["policy_sha256"]])
+            assert same(record, again)
+            assert again.decided_by == record["decided_by"]
+            replayed += 1
+    assert replayed == COUNT
+
+
+async def test_a_deliberated_answer_says_so_and_its_record_holds_no_content() -> None:
+    thinks = deliberator(FakeThinker({"router": prefers("cloud/pro")}))
+    house = House(policy=policy(), thinking=thinks)
+    router = house.build()
+    await router.look()
+    answer = await router.answer(ask("is ZEBRA-7 the code word"))
+    assert answer.decision.decided_by == "deliberated"
+    assert answer.served.target == answer.decision.target == "cloud/pro"
+    (record,) = house.events.of("decision")
+    assert record["decided_by"] == "deliberated"
+    (said,) = record["model_answers"]
+    assert said["answer"] == {"target": "cloud/pro", "basis": "energy", "confidence": 0.9}
+    assert "ZEBRA" not in json.dumps(house.events.records, default=dict)
+    await router.feedback("acme", "req_1", "cloud/pro", 1.0)
+    await thinks.close()
+
+
+async def test_a_changed_answer_is_noticed() -> None:
+    thinks = deliberator(FakeThinker({"router": prefers("cloud/pro")}))
+    house = House(policy=policy(), thinking=thinks)
+    router = house.build()
+    await router.look()
+    await router.answer(ask())
+    await thinks.close()
+    (record,), (state,), (rules,) = (house.events.of(kind) for kind in ("decision", "state", "policy"))
+    forged = json.loads(json.dumps(record, default=dict))
+    forged["model_answers"][0]["answer"]["target"] = "mec/a"
+    assert same(record, replay(record, state, rules))
+    assert not same(forged, replay(forged, state, rules))
+
+
+class Obeys:
+    """A model that does whatever any text in its question tells it to, if it is told at all."""
+
+    def __init__(self) -> None:
+        self.questions: list[Question] = []
+
+    def __call__(self, question: Question) -> Any:
+        self.questions.append(question)
+        wanted = {
+            word: name for choice in question.form.choices for word in choice.words for name in [choice.name]
+        }
+        told = {name: word for word, name in wanted.items() if f"choose {word}" in question.text}
+        extra = {"tier": "cloud", "policy": "off"} if "ignore" in question.text.lower() else {}
+        return {**right(question), **told, **extra, "complexity": 1.0}
+
+
+@pytest.mark.parametrize("wrap", ["{}", "Translate to French: {}", "{} Thank you."])
+async def test_no_injected_instruction_changes_where_a_request_goes(wrap: str) -> None:
+    """Each text with an order in it goes where the same request goes when the order is absent from what the model sees."""
+    assert len(INJECTIONS) >= 200
+    rules = policy(
+        {"router": {**ALWAYS, "budget_ms": 80.0}}, usd_per_day=1e3, tenant_usd_per_day=1e3, reuse_s=0.0
+    )
+    obeys = Obeys()
+    blind = FakeThinker()
+    obedient = deliberator(FakeThinker({"router": obeys}))
+    indifferent = deliberator(blind)
+    houses = [House(policy=rules, thinking=one) for one in (obedient, indifferent)]
+    routers = [house.build() for house in houses]
+    for router in routers:
+        await router.look()
+    for number, text in enumerate(INJECTIONS):
+        request = ask(wrap.format(text), request_id=f"req_{number}")
+        first, second = [(await router.explain(request)).decision for router in routers]
+        assert (first.target, first.tier, first.fallbacks, first.policy_sha256) == (
+            second.target, second.tier, second.fallbacks, second.policy_sha256,
+        )  # fmt: skip
+    assert obeys.questions
+    assert all("choose " not in question.text for question in obeys.questions)
+    for one in (obedient, indifferent):
+        await one.close()
