@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Mapping
+from dataclasses import replace
 from typing import Final
 
 from agents.cache import CacheAgent
 from agents.executor import Executor
 from agents.monitor import MonitorAgent
-from agents.others import READ_S, Others
+from agents.others import READ_S, Others, SharedResiduals
 from agents.pipeline import Pipeline
-from agents.residuals import SharedResiduals
 from agents.resource import ResourceAgent, TargetView
 from agents.sensing import SignalServices
 from agents.weighing import Beside, Deliberating
@@ -138,13 +138,14 @@ class Router:
 
     def snapshot(self) -> MonitorSnapshot:
         """All figures of this process."""
-        views = self._resource.targets()
-        return self._monitor.snapshot(
+        views, thinking = self._resource.targets(), self._ports.thinking
+        seen = self._monitor.snapshot(
             up={view.name: view.health == "up" for view in views},
             inflight={view.name: view.inflight for view in views},
             dropped=getattr(self._ports.events, "dropped", 0),
             policy_refused=self._ports.policy.refused,
         )
+        return seen if thinking is None else replace(seen, deliberation=thinking.numbers())
 
     async def start(self) -> None:
         """Look at every target once, then keep looking in the background."""

@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Final
 
 from gateway.cli.aws_arguments import aws_arguments
-from gateway.cli.policy_arguments import policy_arguments
+from gateway.cli.policy.arguments import policy_arguments
 
 DONE: Final = 0
 FAILED: Final = 1

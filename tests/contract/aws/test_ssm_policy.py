@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.cli.policy_changes import Author, PolicyChanges, standing
+from gateway.cli.policy.changes import Author, PolicyChanges, standing
 from router_core.adapters.aws.ssm_policy import SsmPolicySource
 from router_core.adapters.aws.ssm_policy_store import ABSENT, FAULTS, SsmPolicyStore
 from router_core.adapters.aws.ssm_settings import SsmSettings

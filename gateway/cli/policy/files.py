@@ -20,7 +20,7 @@ from router_core.policy.parse import minified, to_document
 def run(options: argparse.Namespace) -> int:
     """The action's status. Raises `ConfigurationError` for a policy or settings that cannot be."""
     if getattr(options, "env", None) is not None:
-        from gateway.cli.policy_environment import run_in_environment
+        from gateway.cli.policy.environment import run_in_environment
 
         return run_in_environment(options)
     return _ACTIONS[options.action](options)
@@ -85,7 +85,7 @@ def _diff(options: argparse.Namespace) -> int:
 
 
 def _simulate(options: argparse.Namespace) -> int:
-    from gateway.cli.policy_simulate import run as simulate
+    from gateway.cli.policy.simulate import run as simulate
 
     return simulate(options)
 

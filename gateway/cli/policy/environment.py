@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.cli.output import note, print_json, print_table
-from gateway.cli.policy import print_diff
-from gateway.cli.policy_changes import Author, PolicyChanges, Standing, check_proof, named, standing
+from gateway.cli.policy.changes import Author, PolicyChanges, Standing, check_proof, named, standing
+from gateway.cli.policy.files import print_diff
 from gateway.composition_policy import policy_store
 from router_core.adapters.aws.client import aws_client, error_code
 from router_core.adapters.aws.ssm_policy_store import SsmPolicyStore, Stored
@@ -129,7 +129,7 @@ def _promote(options: argparse.Namespace, store: SsmPolicyStore) -> int:
 
 def _proof(options: argparse.Namespace, seen: Standing, after: Policy | None) -> Verdict:
     """What the event log says of the canary against the policy in force."""
-    from gateway.cli.policy_simulate import simulate
+    from gateway.cli.policy.simulate import simulate
 
     try:
         before = parse(seen.in_force.text) if seen.in_force is not None else None
