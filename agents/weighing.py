@@ -11,6 +11,7 @@ from agents.sensing import SignalServices
 from router_core.context import RequestContext
 from router_core.decision import RoutingDecision
 from router_core.inference import InferenceRequest
+from router_core.monitoring import DeliberationNumbers
 from router_core.record import dataclass
 from router_core.routing.objective import InFlight
 from router_core.routing.table import TargetTable
@@ -35,6 +36,9 @@ class Deliberating(Protocol):
 
     def judged(self, request_id: str, score: float) -> None:
         """An answer was judged, in [0, 1]."""
+
+    def numbers(self) -> DeliberationNumbers:
+        """What came of it so far."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

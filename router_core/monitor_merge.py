@@ -11,7 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from router_core.monitoring import SECONDS_BUCKETS, Histogram, MonitorSnapshot, TargetNumbers
+from router_core.monitoring import (
+    SECONDS_BUCKETS,
+    DeliberationNumbers,
+    Histogram,
+    MonitorSnapshot,
+    TargetNumbers,
+)
 
 EMPTY_HISTOGRAM: Final = Histogram(counts=(0,) * (len(SECONDS_BUCKETS) + 1), total_s=0.0)
 
@@ -19,10 +25,7 @@ EMPTY_HISTOGRAM: Final = Histogram(counts=(0,) * (len(SECONDS_BUCKETS) + 1), tot
 def merge(snapshots: Iterable[MonitorSnapshot]) -> MonitorSnapshot:
     """The sum; of no snapshot all zeros. The order of snapshots doesn't matter for counts."""
     parts = tuple(snapshots)
-    ttft: dict[str, list[Histogram]] = {}
-    for part in parts:
-        for target, histogram in part.ttft.items():
-            ttft.setdefault(target, []).append(histogram)
+    thoughts = [part.deliberation for part in parts]
     return MonitorSnapshot(
         requests=_added(part.requests for part in parts),
         fallbacks=_added(part.fallbacks for part in parts),
@@ -32,10 +35,15 @@ def merge(snapshots: Iterable[MonitorSnapshot]) -> MonitorSnapshot:
         cache=_added(part.cache for part in parts),
         decision=_summed([part.decision for part in parts]),
         overhead=_summed([part.overhead for part in parts]),
-        ttft={target: _summed(histograms) for target, histograms in ttft.items()},
+        ttft=_summed_by_name(part.ttft for part in parts),
         events_dropped=sum(part.events_dropped for part in parts),
         policy_refused=sum(part.policy_refused for part in parts),
         targets=_targets(parts),
+        deliberation=DeliberationNumbers(
+            outcomes=_added(thought.outcomes for thought in thoughts),
+            cost_usd=_added(thought.cost_usd for thought in thoughts),
+            seconds=_summed_by_name(thought.seconds for thought in thoughts),
+        ),
     )
 
 
@@ -60,6 +68,7 @@ def from_record(record: Mapping[str, Any]) -> MonitorSnapshot:
             events_dropped=int(record["events_dropped"]),
             policy_refused=int(record["policy_refused"]),
             targets=tuple(TargetNumbers(**target) for target in record.get("targets", ())),
+            deliberation=_deliberation(record.get("deliberation", {})),
         )
     except (KeyError, TypeError, AttributeError, OverflowError, ValueError) as error:
         raise ValueError(f"not a monitor snapshot: {type(error).__name__}") from error
@@ -80,6 +89,14 @@ def _summed(histograms: Sequence[Histogram]) -> Histogram:
     return Histogram(
         counts=tuple(sum(column) for column in columns), total_s=sum(h.total_s for h in histograms)
     )
+
+
+def _summed_by_name(tables: Iterable[Mapping[str, Histogram]]) -> dict[str, Histogram]:
+    found: dict[str, list[Histogram]] = {}
+    for table in tables:
+        for name, histogram in table.items():
+            found.setdefault(name, []).append(histogram)
+    return {name: _summed(histograms) for name, histograms in found.items()}
 
 
 def _targets(parts: Iterable[MonitorSnapshot]) -> tuple[TargetNumbers, ...]:
@@ -111,6 +128,14 @@ def _one_target(views: list[TargetNumbers]) -> TargetNumbers:
 
 def _worst(values: Iterable[float | None]) -> float | None:
     return max((value for value in values if value is not None), default=None)
+
+
+def _deliberation(record: Mapping[str, Any]) -> DeliberationNumbers:
+    return DeliberationNumbers(
+        outcomes=_pairs(record.get("outcomes", ()), int),
+        cost_usd={str(key): float(usd) for key, usd in record.get("cost_usd", {}).items()},
+        seconds={str(key): _histogram(value) for key, value in record.get("seconds", {}).items()},
+    )
 
 
 def _pairs(rows: Iterable[Any], number: type[Any]) -> dict[tuple[str, str], Any]:

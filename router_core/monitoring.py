@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import Any, Final
 
 from router_core.record import dataclass
@@ -37,6 +38,23 @@ class TargetNumbers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeliberationNumbers:
+    """What thinking twice came to: decisions by (agent, outcome), USD and time of models' answers by agent."""
+
+    outcomes: dict[tuple[str, str], int] = field(default_factory=dict)
+    cost_usd: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, Histogram] = field(default_factory=dict)
+
+    def as_record(self) -> dict[str, Any]:
+        """JSON form."""
+        return {
+            "outcomes": [[*k, v] for k, v in self.outcomes.items()],
+            "cost_usd": dict(self.cost_usd),
+            "seconds": {k: [list(h.counts), h.total_s] for k, h in self.seconds.items()},
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MonitorSnapshot:
     """All counters since start. Keys of `requests` are (tier, target, status), of `fallbacks` (from, to),
     of `cache` hit | miss | bypass, of `ttft` the target."""
@@ -53,6 +71,7 @@ class MonitorSnapshot:
     events_dropped: int
     policy_refused: int
     targets: tuple[TargetNumbers, ...]
+    deliberation: DeliberationNumbers = field(default_factory=DeliberationNumbers)
 
     def as_record(self) -> dict[str, Any]:
         """JSON form; tuple keys become lists."""
@@ -68,4 +87,5 @@ class MonitorSnapshot:
             "ttft": {k: [list(h.counts), h.total_s] for k, h in self.ttft.items()},
             "events_dropped": self.events_dropped,
             "policy_refused": self.policy_refused,
+            "deliberation": self.deliberation.as_record(),
         }

@@ -17,7 +17,7 @@ from agents.deliberation.alike import look_alike
 from agents.deliberation.asked import Answered, Asker, Asking
 from agents.deliberation.asking import Question, Thinker
 from agents.deliberation.classing import CONTEXT
-from agents.deliberation.figures import DeliberationNumbers, Figures
+from agents.deliberation.figures import Figures
 from agents.deliberation.spending import Spending
 from agents.deliberation.track import TrackRecord
 from agents.sensing import permitted
@@ -25,6 +25,7 @@ from agents.weighing import Weighing
 from router_core.decision import RoutingDecision
 from router_core.deliberation import Advice, Word
 from router_core.errors import NoTargetError
+from router_core.monitoring import DeliberationNumbers
 from router_core.policy.deliberation import OFF
 from router_core.ports import Clock, Ledger
 from router_core.record import dataclass

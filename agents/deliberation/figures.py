@@ -5,17 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from agents.figures import Buckets
-from router_core.monitoring import Histogram
-from router_core.record import dataclass
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliberationNumbers:
-    """Outcomes by agent and word, micro-USD and seconds by agent."""
-
-    outcomes: dict[tuple[str, str], int]
-    cost_usd: dict[str, float]
-    seconds: dict[str, Histogram]
+from router_core.monitoring import DeliberationNumbers
 
 
 class Figures:

@@ -16,7 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from router_core.monitoring import SECONDS_BUCKETS, Histogram, MonitorSnapshot
+from router_core.monitoring import SECONDS_BUCKETS, DeliberationNumbers, Histogram, MonitorSnapshot
 
 _BOUNDS = (*(str(bound) for bound in SECONDS_BUCKETS), "+Inf")
 
@@ -43,7 +43,8 @@ class MonitorCollector(Collector):
         yield _histogram(
             "tierwise_overhead_seconds", "What the router adds to a tier's own work.", seen.overhead
         )
-        yield _first_tokens(seen.ttft)
+        yield _named_histogram("tierwise_ttft_seconds", "Time to the first token.", "target", seen.ttft)
+        yield from _deliberation_families(seen.deliberation)
         yield from _target_families(seen)
         build = GaugeMetricFamily("tierwise_build_info", "Always 1.", labels=("version", "python"))
         build.add_metric((self._version, platform.python_version()), 1)
@@ -101,10 +102,24 @@ def _target_families(seen: MonitorSnapshot) -> Iterator[Metric]:
     yield from (up, inflight, errors, latency)
 
 
-def _first_tokens(by_target: Mapping[str, Histogram]) -> Metric:
-    family = HistogramMetricFamily("tierwise_ttft_seconds", "Time to the first token.", labels=("target",))
-    for target, histogram in by_target.items():
-        family.add_metric((target,), _cumulative(histogram), histogram.total_s)
+def _deliberation_families(seen: DeliberationNumbers) -> Iterator[Metric]:
+    yield _counter(
+        "deliberations",
+        "Decisions that might be thought about twice, by what came of it.",
+        ("agent", "outcome"),
+        seen.outcomes,
+    )
+    cost = {(agent,): usd for agent, usd in seen.cost_usd.items()}
+    yield _counter("deliberation_cost_usd", "Cost of models' answers to agents, USD.", ("agent",), cost)
+    yield _named_histogram(
+        "tierwise_deliberation_seconds", "Time of a model's answer to an agent.", "agent", seen.seconds
+    )
+
+
+def _named_histogram(name: str, text: str, label: str, values: Mapping[str, Histogram]) -> Metric:
+    family = HistogramMetricFamily(name, text, labels=(label,))
+    for key, histogram in values.items():
+        family.add_metric((key,), _cumulative(histogram), histogram.total_s)
     return family
 
 
