@@ -100,6 +100,9 @@ class NodeKeeper:
                 await self._tend(target, kept)
             except StoreError as error:
                 _log.warning("%s is left as it is: %s", target, error)
+            except Exception:
+                # A mistake with one model must not end the care for all of them.
+                _log.exception("%s cannot be looked after", target)
 
     async def _tend(self, target: str, kept: Kept) -> None:
         standing = await kept.fleet.standing()

@@ -43,27 +43,28 @@ class Reading:
         asked = self._one_embedder(request) if request.task == "embed" else request
         session, prefix = self._cache.recall(request)
         history = History(session_target=session, prefix_target=prefix)
-        context = await self._once(asked, policy, history)
+        if is_long(asked):
+            context = await self._beside(asked, policy, history)
+        else:
+            context = self._context.read(asked, policy, history)
         if self._sensing is None:
             return request, context
 
         async def again(changed: InferenceRequest, findings: Findings) -> RequestContext:
-            return await self._once(changed, policy, history, findings)
+            return await self._beside(changed, policy, history, findings)
 
         served, context = await self._sensing.sense(asked, context, policy, again)
         return (request if served is asked else served), context
 
-    async def _once(
+    async def _beside(
         self,
         request: InferenceRequest,
         policy: Policy,
         history: History,
         findings: Findings = NO_FINDINGS,
     ) -> RequestContext:
-        if is_long(request):
-            # All of a text is scanned, however long; on the event loop that would make everybody else wait.
-            return await asyncio.to_thread(self._context.read, request, policy, history, findings)
-        return self._context.read(request, policy, history, findings)
+        """On a thread: all of a text is scanned, however long; on the event loop that would make everybody else wait."""
+        return await asyncio.to_thread(self._context.read, request, policy, history, findings)
 
     def _one_embedder(self, request: InferenceRequest) -> InferenceRequest:
         """Vectors of two models do not mix: without a named target it is always the same one, and nothing else."""

@@ -13,13 +13,18 @@ from typing import Any
 import botocore.session
 import pytest
 
+from gateway.hosts.composition import Parts
+from gateway.hosts.stages import build
 from router_core.adapters.aws import comprehend, textract
 from router_core.adapters.aws.comprehend import ComprehendScan
 from router_core.adapters.aws.textract import MAX_IMAGE_BYTES, MAX_IMAGES, TextractReader
+from router_core.deployment import STAGE
 from router_core.errors import NotTakenError, StoreError
+from router_core.payload import to_json
 from router_core.signals.sensitivity import LEVEL_OF_KIND
 from tests.json_aws import ServiceError, StandIn, standing_in
-from tests.localmoto import Clients, client
+from tests.localmoto import Clients, client, environment
+from tests.unit.agents.house import ask
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(64)).decode()
 
@@ -158,6 +163,20 @@ async def test_a_service_that_is_away_is_a_store_error() -> None:
         with pytest.raises(StoreError):
             await adapter.remarks("hello", "en")
         await adapter.close()
+
+
+async def test_the_function_of_the_context_stage_asks_too(
+    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment(stand_in.url).items():
+        monkeypatch.setenv(name, value)
+    stand_in.plays["DetectPiiEntities"] = lambda given: {"Entities": [entity("NAME")]}
+    parts = Parts({STAGE: "context", "TIERWISE_SIGNALS__COMPREHEND": "eu-central-1"})
+    stage = await build(parts)
+    payload = await stage({"request": to_json(ask("Jane Doe has diabetes"))}, None)
+    await parts.close()
+    features = payload["context"]["features"]
+    assert (features["privacy"], features["pii"], features["consulted"]) == (3, ("name",), ("text",))
 
 
 def test_every_error_and_every_type_is_known() -> None:
