@@ -166,6 +166,19 @@ def test_it_is_asked_only_where_a_cloud_target_there_would_be_permitted(
     assert helped.residency == alone.residency
 
 
+@pytest.mark.parametrize(
+    ("target", "fallback", "asked"),
+    [(MEC.name, None, 0), (MEC.name, True, 1), (SEEING.name, None, 1), ("absent", None, 0)],
+)
+async def test_a_request_that_is_pinned_near_is_shown_to_nobody(
+    target: str, fallback: bool | None, asked: int
+) -> None:
+    scan = FakeScan()
+    request = ask(preferences=Preferences(target=target, fallback=fallback))
+    await reading(services(scan)).read(request, QUICK)
+    assert len(scan.seen) == asked
+
+
 async def test_what_fails_or_hangs_changes_nothing() -> None:
     _, alone = await reading(None).read(ask(), QUICK)
     for scan in (
