@@ -1,7 +1,7 @@
 """Decides whether to think twice about a request, asks, and follows the answer only where it may be followed.
 
 Whatever happens here, a decision comes out: the fast one, unless a model chose another permitted target in time. First
-the context agent may see the request's class otherwise, then the router agent may prefer another target.
+the safety and the context agent may see the request otherwise, then the router agent may prefer another target.
 """
 
 from __future__ import annotations
@@ -12,27 +12,31 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from agents.deliberation import classing, gate, routing
+from agents.deliberation import classing, gate, routing, suspecting
 from agents.deliberation.alike import look_alike
 from agents.deliberation.asked import Answered, Asker, Asking
 from agents.deliberation.asking import Question, Thinker
 from agents.deliberation.classing import CONTEXT
 from agents.deliberation.figures import Figures
 from agents.deliberation.spending import Spending
+from agents.deliberation.suspecting import SAFETY
 from agents.deliberation.track import TrackRecord
 from agents.sensing import permitted
 from agents.weighing import Weighing
+from router_core.context import RequestContext
 from router_core.decision import RoutingDecision
 from router_core.deliberation import Advice, Word
 from router_core.errors import NoTargetError
 from router_core.monitoring import DeliberationNumbers
 from router_core.policy.deliberation import OFF
+from router_core.policy.document import Policy
 from router_core.ports import Clock, Ledger
 from router_core.record import dataclass
 from router_core.resources import TargetSpec
 from router_core.routing.decide import decide
 from router_core.routing.preferred import ROUTER, followed
 
+ON_THE_PATH: Final = (SAFETY, CONTEXT, ROUTER)
 _log: Final = logging.getLogger("tierwise.deliberation")
 
 
@@ -67,7 +71,7 @@ class Deliberator:
         """The decision to take, and its context. Only a cancellation is raised."""
         rules = weighing.table.policy.deliberation
         named = weighing.context.request_class
-        if rules[ROUTER].mode(named) == OFF and rules[CONTEXT].mode(named) == OFF:
+        if all(rules[agent].mode(named) == OFF for agent in ON_THE_PATH):
             return weighing
         return await self._thought(weighing, Moment(started_s=started_s))
 
@@ -108,25 +112,22 @@ class Deliberator:
             self._figures.count(ROUTER, "not_permitted")
         return allowed
 
-    # ---- the context agent ----------------------------------------------------------------------------------------------
+    # ---- the safety and the context agent -------------------------------------------------------------------------------
 
     async def _read(self, weighing: Weighing, moment: Moment) -> Weighing:
-        """The request's class and complexity as models see them, and the fast decision that follows from those."""
-        if not classing.askable(weighing.context):
-            return weighing
-        policy = weighing.table.policy
-        doubt = classing.doubt(weighing.context, policy)
+        """The request as models see it, and the fast decision that follows from that. All are asked at once; of a text that
+        is called an attack nothing else is believed."""
+        doubt = classing.doubt(weighing.context, weighing.table.policy)
+        questions = [(suspecting.suspect(weighing), 0.5)]
+        if classing.askable(weighing.context):
+            questions += [(classing.classify(weighing), doubt), (classing.score(weighing), doubt)]
+        answers = await asyncio.gather(*(self._answer(weighing, q, moment, sure) for q, sure in questions))
         context, told = weighing.context, list(weighing.decision.advice)
-        questions = (classing.classify(weighing), classing.score(weighing))
-        answers = await asyncio.gather(
-            *(self._answer(weighing, question, moment, doubt) for question in questions)
-        )
-        for question, found in zip(questions, answers, strict=True):
+        for (question, _), found in zip(questions, answers, strict=True):
             if found is None:
                 continue
-            before: dict[str, Word] = {"class": context.request_class, "complexity": context.complexity}
-            changed = classing.judged(context, found[0].values, policy)
-            told.append(_advice(question, found, before, accepted=changed is not context))
+            changed = _seen(context, question, found[0], weighing.table.policy)
+            told.append(_advice(question, found, _before(question, context), accepted=changed is not context))
             context = changed
         if not told:
             return weighing
@@ -204,6 +205,19 @@ class Deliberator:
             worth=gate.worth_usd(decision, policy, doubt, accuracy),
             price=self._asker.expected_usd(question),
         )
+
+
+def _seen(context: RequestContext, question: Question, answered: Answered, policy: Policy) -> RequestContext:
+    """The context once this answer about it is believed."""
+    if question.agent == SAFETY:
+        return suspecting.warned(context, answered.values)
+    return classing.judged(context, answered.values, policy) if classing.askable(context) else context
+
+
+def _before(question: Question, context: RequestContext) -> dict[str, Word]:
+    if question.agent == SAFETY:
+        return {"guard": context.guard}
+    return {"class": context.request_class, "complexity": context.complexity}
 
 
 def _advice(

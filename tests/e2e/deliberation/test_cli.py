@@ -45,6 +45,7 @@ def test_both_answers_are_shown_side_by_side(tmp_path: Path) -> None:
     assert thought["target"] in fast["scores"]
     asked = {(one["agent"], one["model"]) for one in both["deliberated"]["model_answers"]}
     assert asked == {
+        ("safety", "amazon.nova-micro-v1:0"),
         ("context", "amazon.nova-micro-v1:0"),
         ("context", "amazon.nova-lite-v1:0"),
         ("router", "amazon.nova-pro-v1:0"),

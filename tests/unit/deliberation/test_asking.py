@@ -23,6 +23,7 @@ PROMPTS = {
     # A changed prompt is a new version: raise the number in the file, then name its hash here.
     "router": (1, "41982c775cb2052f"),
     "context": (1, "3d0608d665431d8e"),
+    "safety": (1, "7b344571e166f982"),
 }
 
 

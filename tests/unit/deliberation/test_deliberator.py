@@ -161,6 +161,24 @@ async def test_the_context_agent_moves_a_near_class_and_only_by_a_little() -> No
     assert thinker.asked == []
 
 
+@pytest.mark.parametrize(("verdict", "guard"), [("benign", 0.0), ("suspicious", 0.5), ("attack", 0.9)])
+async def test_the_safety_agent_only_warns_and_of_an_attack_nothing_else_is_believed(
+    verdict: str, guard: float
+) -> None:
+    every = {agent: {**ALWAYS, "budget_ms": 80.0} for agent in ("safety", "context")}
+    says = {
+        "safety": {"verdict": verdict, "confidence": 1.0},
+        "context": lambda question: {"class": "complex", "complexity": 0.3, "confidence": 1.0},
+    }
+    given = weighing(rules=policy(every))
+    made = await weigh(FakeThinker(says), given)
+    assert made.context.guard == guard
+    assert (made.context.complexity == given.context.complexity) == (guard > 0.0)
+    assert made.decision.target == given.decision.target
+    guarded = replace(given, context=replace(given.context, guard=0.95))
+    assert (await weigh(FakeThinker(says), guarded)).context.guard == 0.95
+
+
 WORDS = st.one_of(st.text(max_size=20), st.sampled_from(["mec/a", "cloud/pro", "device/intent", "quality"]))
 VALUES = st.one_of(WORDS, st.none(), st.booleans(), st.floats(), st.integers(), st.lists(WORDS, max_size=2))
 
