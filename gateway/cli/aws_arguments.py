@@ -36,7 +36,10 @@ def _cost(parser: Parser) -> None:
         "--requests", type=_count, default=1e6, metavar="N", help="requests a month: 250k, 1M (default 1M)"
     )
     parser.add_argument(
-        "--mode", choices=("one-function", "state-machine"), default="one-function", help="what answers"
+        "--mode",
+        choices=("one-function", "state-machine", "async"),
+        default="one-function",
+        help="what answers: one function, the stages while it waits, or the stages later"
     )
     parser.add_argument(
         "--seconds", type=_within(0.0, 900.0), default=0.8, help="a function's wait for a tier"

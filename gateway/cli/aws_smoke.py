@@ -22,6 +22,10 @@ from router_core.stages import NAMES
 
 _DONE: Final = frozenset(("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"))
 
+_MACHINES: Final = {deployment.MACHINE: "STANDARD", deployment.SYNC_MACHINE: "EXPRESS"}
+_BUCKETS: Final = (deployment.ARCHIVE_BUCKET, deployment.LAKE_BUCKET, deployment.MODELS_BUCKET)
+_DEAD_LETTERS: Final = ("events-dlq", "functions-dlq")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -52,6 +56,9 @@ def look(env: str, client: Callable[[str], Any], url: str | None, *, ask: bool) 
         ("tables", lambda: _tables(env, client("dynamodb"))),
         ("stream", lambda: _stream(env, client("kinesis"))),
         ("functions", lambda: _functions(env, client("lambda"))),
+        ("workflow", lambda: _workflow(env, client("stepfunctions"))),
+        ("buckets", lambda: _buckets(env, client("sts"), client("s3"))),
+        ("dead letters", lambda: _dead_letters(env, client("sqs"))),
         ("alarms", lambda: _alarms(env, client("cloudwatch"))),
     ]
     if url is not None:
@@ -124,6 +131,42 @@ def _functions(env: str, client: Any) -> str:
         if state.get("State", "Active") not in ("Active", "Inactive"):
             raise _Wrong(f"{name} is {state['State']}")
     return f"{len(wanted)} there"
+
+
+def _workflow(env: str, client: Any) -> str:
+    pages = client.get_paginator("list_state_machines").paginate()
+    there = {machine["name"]: machine["type"] for page in pages for machine in page["stateMachines"]}
+    for name, kind in _MACHINES.items():
+        found = there.get(deployment.resource_name(env, name))
+        if found != kind:
+            raise _Wrong(f"{deployment.resource_name(env, name)} is {found or 'not there'}, not {kind}")
+    return f"{len(_MACHINES)} there"
+
+
+def _buckets(env: str, sts: Any, client: Any) -> str:
+    """Ours are named after account and region; a bucket that is open or plain is the worst that can be found here."""
+    account, region = sts.get_caller_identity()["Account"], client.meta.region_name
+    for what in _BUCKETS:
+        name = f"{deployment.resource_name(env, what)}-{account}-{region}"
+        closed = client.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"]
+        rules = client.get_bucket_encryption(Bucket=name)["ServerSideEncryptionConfiguration"]["Rules"]
+        if not all(closed.values()) or not rules:
+            raise _Wrong(
+                f"{name} is {'not encrypted' if all(closed.values()) else 'not closed to the public'}"
+            )
+    return f"{len(_BUCKETS)} closed and encrypted"
+
+
+def _dead_letters(env: str, client: Any) -> str:
+    """What ended there was lost on its way and waits for somebody."""
+    waiting = {}
+    for name in (deployment.resource_name(env, what) for what in _DEAD_LETTERS):
+        url = client.get_queue_url(QueueName=name)["QueueUrl"]
+        told = client.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+        waiting[name] = int(told["Attributes"]["ApproximateNumberOfMessages"])
+    if any(waiting.values()):
+        raise _Wrong(f"waiting: {', '.join(f'{name} {count}' for name, count in waiting.items() if count)}")
+    return f"{len(waiting)} queues, nothing waits"
 
 
 def _alarms(env: str, client: Any) -> str:

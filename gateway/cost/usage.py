@@ -1,7 +1,9 @@
 """What one request uses of the services that are paid for by use, as assumptions that a reader can change.
 
-A request on the default path is one call of the API, one of the `api` function and two records; the state machine adds its
-states and their functions. Each line names its price, so that nothing is counted that no price stands for.
+A request on the default path is one call of the API, one of the `api` function and two records. Answered by the stages it
+is also one run of the express machine and one call of each stage, while the door's function waits and is paid for as well.
+An asynchronous request runs the standard machine, which is paid for by its states, and nobody waits. Each line names its
+price, so that nothing is counted that no price stands for.
 """
 
 from __future__ import annotations
@@ -14,11 +16,16 @@ from router_core.stages import STAGES
 
 ONE_FUNCTION: Final = "one-function"
 STATE_MACHINE: Final = "state-machine"
-MODES: Final = (ONE_FUNCTION, STATE_MACHINE)
+ASYNC: Final = "async"
+MODES: Final = (ONE_FUNCTION, STATE_MACHINE, ASYNC)
 _STAGE_S: Final = 0.02
 """What a stage takes beside waiting for a tier."""
 _CHOICES: Final = 2
 """States of the machine beside the stages: whether the cache had it, whether a tier must be left."""
+_EXPRESS_GB: Final = 0.0625
+"""An express run is paid for in steps of 64 MB; ours holds less."""
+_EXPRESS_LOG_KB: Final = 6.0
+"""Its history is its log: some twenty events without their data."""
 _FIREHOSE_KB: Final = 5.0
 _KINESIS_KB: Final = 25.0
 
@@ -60,7 +67,8 @@ def used(one: Assumptions, requests: float) -> Iterator[tuple[str, float]]:
     kept = requests * one.records * _FIREHOSE_KB / 1e6
     yield "firehose.gb", kept
     yield "firehose.partitioned_gb", kept
-    yield "cloudwatch.log_gb", requests * one.log_kb / 1e6
+    log_kb = one.log_kb + _EXPRESS_LOG_KB * (one.mode == STATE_MACHINE)
+    yield "cloudwatch.log_gb", requests * log_kb / 1e6
     yield "ec2.transfer_out_gb", requests * one.answer_kb / 1e6
     yield "dynamodb.storage_gb_month", requests * one.records * one.record_kb / 1e6
     yield "s3.gb_month", requests * one.records * one.record_kb / 1e6
@@ -68,13 +76,17 @@ def used(one: Assumptions, requests: float) -> Iterator[tuple[str, float]]:
 
 
 def _functions(one: Assumptions, requests: float) -> Iterator[tuple[str, float]]:
-    whole = one.mode == ONE_FUNCTION
-    calls = 1.0 if whole else 1.0 + len(STAGES)
-    busy_s = one.seconds if whole else one.seconds + _STAGE_S * len(STAGES) + _STAGE_S
+    staged = one.mode != ONE_FUNCTION
+    run_s = one.seconds + _STAGE_S * len(STAGES)
+    door_s = {ONE_FUNCTION: one.seconds, STATE_MACHINE: run_s + _STAGE_S, ASYNC: _STAGE_S}[one.mode]
+    calls = 1.0 + len(STAGES) * staged
     yield "lambda.request_million", (calls + one.missed_keys) * requests / 1e6
-    yield "lambda.gb_second", busy_s * one.memory_gb * requests
-    if not whole:
+    yield "lambda.gb_second", (door_s + run_s * staged) * one.memory_gb * requests
+    if one.mode == ASYNC:
         yield "states.transition_thousand", (len(STAGES) + _CHOICES) * requests / 1e3
+    if one.mode == STATE_MACHINE:
+        yield "states.express_million", requests / 1e6
+        yield "states.express_gb_second", run_s * _EXPRESS_GB * requests
 
 
 def tokens_usd(one: Assumptions, requests: float) -> float:

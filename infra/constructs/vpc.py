@@ -89,7 +89,7 @@ class Vpc(Construct):
         group = self._group("Endpoints", "Interface endpoints of AWS services")
         for caller in (self.functions, self.gateways, self.nodes):
             group.add_ingress_rule(caller, ec2.Port.tcp(443), "HTTPS to AWS services")
-        for name in environment.network.interface_endpoints:
+        for name in _reached(environment):
             self.vpc.add_interface_endpoint(
                 "".join(part.title() for part in name.replace(".", "-").split("-")),
                 service=ec2.InterfaceVpcEndpointService(f"com.amazonaws.{Stack.of(self).region}.{name}", 443),
@@ -98,3 +98,10 @@ class Vpc(Construct):
                 open=False,
                 subnets=ec2.SubnetSelection(subnet_group_name=PRIVATE),
             )
+
+
+def _reached(environment: Environment) -> tuple[str, ...]:
+    """Runs that are waited for have an endpoint of their own, wherever the others have one."""
+    wanted = environment.network.interface_endpoints
+    waits = environment.workflow == "state-machine" and "states" in wanted
+    return (*wanted, "sync-states") if waits else wanted

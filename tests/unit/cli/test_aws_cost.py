@@ -38,9 +38,17 @@ def test_the_page_says_what_the_command_says(env: str) -> None:
     assert row in PAGE
 
 
-def test_the_page_says_what_the_state_machine_costs() -> None:
-    cost = monthly({}, Assumptions(mode="state-machine"), 1e6, load_prices())
-    assert f"| any, through the state machine | | {cost.per_million_usd:,.2f} | |" in PAGE
+@pytest.mark.parametrize(
+    ("mode", "said"), [("state-machine", "answered by the stages"), ("async", "asynchronous")]
+)
+def test_the_page_says_what_the_state_machines_cost(mode: str, said: str) -> None:
+    cost = monthly({}, Assumptions(mode=mode), 1e6, load_prices())
+    assert f"| any, {said} | | {cost.per_million_usd:,.2f} | |" in PAGE
+
+
+def test_the_door_that_waits_is_paid_for_beside_the_stage_that_works() -> None:
+    seconds = {mode: dict(used(Assumptions(mode=mode), 1.0))["lambda.gb_second"] for mode in MODES}
+    assert seconds["state-machine"] > 2 * seconds["one-function"] > seconds["async"]
 
 
 def test_no_request_costs_nothing_but_what_stands() -> None:
