@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from agents.cache import CacheAgent
+from agents.context import Foresee
 from agents.executor import Executor
 from agents.monitor import MonitorAgent
 from agents.others import READ_S, Others, SharedResiduals
@@ -55,6 +56,8 @@ class Ports:
     affinity: AffinityFeed | None = None
     signals: SignalServices | None = None
     thinking: Deliberating | None = None
+    foresee: Foresee | None = None
+    """The learned scorer; asked while the policy gives it a share."""
 
 
 class Router:
@@ -71,7 +74,7 @@ class Router:
             monitor=self._monitor,
             executor=executor,
             clock=ports.clock,
-            beside=Beside(signals=ports.signals, thinking=ports.thinking),
+            beside=Beside(signals=ports.signals, thinking=ports.thinking, foresee=ports.foresee),
         )
         self._others = None if ports.shared is None else Others(specs, ports.shared, ports.clock)
         self._residuals = SharedResiduals(self._monitor.learner, specs, ports.shared, ports.clock)
@@ -106,6 +109,10 @@ class Router:
             target,
             Judgement(source="feedback", score=score, comment_length=comment_length),
         )
+
+    async def scored(self, tenant: str, request_id: str, target: str, score: float) -> None:
+        """A judge's score, in [0, 1], of an answer that `target` gave."""
+        self._monitor.judged(tenant, request_id, target, Judgement(source="judge", score=score))
 
     async def outcome(self, tenant: str, request_id: str, target: str, report: DeviceOutcome) -> None:
         """What a device made of its plan."""

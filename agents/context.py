@@ -6,7 +6,7 @@ them. Privacy is the strictest of what was declared, what the text itself holds,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from agents.content import Content, beside_messages, read_content
@@ -20,6 +20,7 @@ from router_core.inference import (
     InferenceRequest,
     Privacy,
 )
+from router_core.learning.scorer import Predicted
 from router_core.policy.document import Policy
 from router_core.record import dataclass
 from router_core.routing.table import unit_vector
@@ -53,6 +54,9 @@ class History:
 NO_HISTORY: Final = History()
 
 
+Foresee = Callable[[str], Predicted]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
     """What services outside said of a request: more kinds of personal data, how sure they are that the writer is upset, and
@@ -67,7 +71,11 @@ NO_FINDINGS: Final = Findings()
 
 
 class ContextAgent:
-    """Turns requests into contexts. Holds nothing but its inputs."""
+    """Turns requests into contexts. Holds nothing but its inputs; `foresee` is the learned scorer, asked for
+    conversations while the policy gives it a share."""
+
+    def __init__(self, foresee: Foresee | None = None) -> None:
+        self._foresee = foresee
 
     def read(
         self,
@@ -86,6 +94,11 @@ class ContextAgent:
         prompt = _prompt_tokens(request, content, signals)
         wanted = request.params.max_tokens
         expected = _expected_tokens(task, signals.complexity, wanted)
+        foreseen: tuple[float, ...] = ()
+        if task == "chat" and policy.scorer.share > 0.0 and self._foresee is not None:
+            predicted = self._foresee(content.last)
+            foreseen = (*predicted.quality, predicted.doubt)
+            expected = _within(predicted.tokens, wanted)
         level, residency = _privacy(request.privacy, kinds, health, policy)
         return RequestContext(
             request_id=request.request_id,
@@ -111,6 +124,7 @@ class ContextAgent:
             guard=signals.guard,
             consulted=findings.consulted,
             upset=findings.upset,
+            foreseen=foreseen,
             turns=len(request.messages),
             session_target=history.session_target,
             prefix_target=history.prefix_target,
@@ -118,6 +132,12 @@ class ContextAgent:
             **_wishes(request),
             **_surroundings(request),
         )
+
+
+def _within(tokens: Sequence[float], wanted: int | None) -> int:
+    """The tiers' middle length, within what the caller allows."""
+    middle = round(sorted(tokens)[len(tokens) // 2])
+    return min(middle, wanted) if wanted else middle
 
 
 def _signals(request: InferenceRequest, content: Content) -> TextSignals:

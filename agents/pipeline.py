@@ -42,7 +42,7 @@ class Pipeline:
         self._now = clock.monotonic_s
         self._specs = {spec.name: spec for spec in resource.specs()}
         sensing = None if beside.signals is None else Sensing(beside.signals, self._specs, clock)
-        self._reading = Reading(cache, self._specs, sensing)
+        self._reading = Reading(cache, self._specs, sensing, beside.foresee)
         self._ending = Ending(cache, monitor, self._specs, clock)
 
     async def answer(self, request: InferenceRequest) -> InferenceResponse:

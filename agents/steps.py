@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from agents.attempts import Job, nothing_served
 from agents.cache import CacheAgent
-from agents.context import NO_FINDINGS, ContextAgent, Findings, History, is_long
+from agents.context import NO_FINDINGS, ContextAgent, Findings, Foresee, History, is_long
 from agents.monitor import MonitorAgent
 from agents.sensing import Sensing
 from agents.turn import Turn
@@ -29,9 +29,13 @@ class Reading:
     """Request in, context out; and the request as it is served, which services outside may have put in other words."""
 
     def __init__(
-        self, cache: CacheAgent, specs: Mapping[str, TargetSpec], sensing: Sensing | None = None
+        self,
+        cache: CacheAgent,
+        specs: Mapping[str, TargetSpec],
+        sensing: Sensing | None = None,
+        foresee: Foresee | None = None,
     ) -> None:
-        self._context, self._cache, self._sensing = ContextAgent(), cache, sensing
+        self._context, self._cache, self._sensing = ContextAgent(foresee), cache, sensing
         embedders = [spec for spec in specs.values() if "embed" in spec.tasks]
         embedders.sort(key=lambda spec: (TIERS.index(spec.tier), spec.name))
         self._embedder = embedders[0].name if embedders else None

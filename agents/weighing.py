@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
+from agents.context import Foresee
 from agents.sensing import SignalServices
 from router_core.context import RequestContext
 from router_core.decision import RoutingDecision
@@ -43,10 +44,12 @@ class Deliberating(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
-    """What is asked beside the path, each None where nothing is: services before the decision, models after it."""
+    """What is asked beside the path, each None where nothing is: services and the learned scorer
+    before the decision, models after it."""
 
     signals: SignalServices | None = None
     thinking: Deliberating | None = None
+    foresee: Foresee | None = None
 
 
 NOTHING_BESIDE: Final = Beside()

@@ -24,7 +24,7 @@ class RequestContext:
     `modalities` a bit set (text 1, image 2, audio 4); `residency` every region group that must hold;
     `position` a unit vector (x, y, z) on the globe, rounded to 1e-6; `consulted` the services outside that were shown
     the request before the decision (`text`, `documents`), `upset` how sure one is that the writer
-    is."""
+    is; `foreseen` the learned chances of a good answer on device, edge and cloud and the doubt about them, rounded."""
 
     request_id: str
     tenant: str
@@ -49,6 +49,7 @@ class RequestContext:
     guard: float = 0.0
     consulted: tuple[str, ...] = ()
     upset: float = 0.0
+    foreseen: tuple[float, ...] = ()
     optimize: str = "balanced"
     tiers: tuple[str, ...] = ("device", "mec", "cloud")
     pinned: str | None = None

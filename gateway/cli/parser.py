@@ -14,7 +14,9 @@ from importlib import import_module
 from typing import Final
 
 from gateway.cli.aws_arguments import aws_arguments
+from gateway.cli.jobs.arguments import queue_arguments, worker_arguments
 from gateway.cli.policy.arguments import policy_arguments
+from gateway.cli.scoring.arguments import evaluate_arguments, predict_arguments, train_arguments
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -202,7 +204,7 @@ def _whole(text: str, low: int, high: int) -> int:
 
 
 def _command(name: str, arguments: Callable[[Parser], None], help: str) -> Command:
-    return Command(name=name, help=help, module=f"gateway.cli.{name}", arguments=arguments)
+    return Command(name=name.rpartition(".")[2], help=help, module=f"gateway.cli.{name}", arguments=arguments)
 
 
 COMMANDS: Final = (
@@ -213,7 +215,12 @@ COMMANDS: Final = (
     _command("policy", policy_arguments, "show, check, compare and roll out policies"),
     _command("models", _models, "list models, or fetch one from the models bucket"),
     _command("aws", aws_arguments, "price a deployment on AWS, or look whether one stands"),
+    _command("jobs.worker", worker_arguments, "work on asynchronous requests, without serving any"),
+    _command("jobs.queue", queue_arguments, "look into the queues of asynchronous requests, redrive dead ones"),
     _command("demo", _demo, "play sixteen requests in a sandbox and print where each went and why"),
+    _command("scoring.train", train_arguments, "fit the routing scorer on tables of judged answers"),
+    _command("scoring.predict", predict_arguments, "predict quality and length for a folder of questions"),
+    _command("scoring.evaluate", evaluate_arguments, "judge predictions against the tables' scores"),
     _command("bench", _bench, "measure the decision and the gateway (from a checkout)"),
     _command("doctor", _doctor, "say what is configured, reachable, and would be used"),
 )

@@ -130,6 +130,26 @@ class Exploration:
     classes: tuple[str, ...] = ("simple", "complex")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judging:
+    """Which asynchronous answers a judge scores: shares of the sure and of the `unsure` ones (risk above low), of these
+    classes. `own_family`: where no other may see the case, a judge of the answerer's own family does."""
+
+    rate: float = 0.0
+    unsure_rate: float = 0.0
+    classes: tuple[str, ...] = ("simple", "complex", "critical", "batch")
+    own_family: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scoring:
+    """The learned scorer: `share` is how far its chance for a tier takes the place of a target's declared quality in
+    conversations, where it has no doubt. 0 leaves it unasked: its tiers are general models of about 8B, 70B and
+    frontier size, and only who runs the targets knows whether theirs are."""
+
+    share: float = 0.0
+
+
 def _objectives() -> Mapping[str, Weights]:
     return MappingProxyType(
         {
@@ -198,6 +218,8 @@ class Policy:
     breaker: Breaker = Breaker()
     cache: CachePolicy = CachePolicy()
     exploration: Exploration = Exploration()
+    scorer: Scoring = Scoring()
+    judging: Judging = Judging()
     deliberation: Mapping[str, Deliberates] = field(default_factory=_deliberation)
     deliberation_limits: DeliberationLimits = DeliberationLimits()
     raise_privacy_by_pii: bool = True
@@ -224,5 +246,7 @@ SECTIONS: Final[Mapping[str, type]] = {
     "breaker": Breaker,
     "cache": CachePolicy,
     "exploration": Exploration,
+    "scorer": Scoring,
+    "judging": Judging,
     "deliberation_limits": DeliberationLimits,
 }

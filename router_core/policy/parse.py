@@ -23,7 +23,7 @@ MAX_NUMBER: Final = 1e9
 _FRACTIONS: Final = frozenset(
     {
         "complex_at", "upset_at", "confidence_high", "confidence_low", "deadline_share", "device_confidence", "error_rate", "max_cpu_load",
-        "min_battery", "rate", "sample_rate", "stickiness", "unknown_health",
+        "min_battery", "rate", "sample_rate", "share", "stickiness", "unknown_health", "unsure_rate",
     }
 )  # fmt: skip
 _AT_LEAST_ONE: Final = frozenset(

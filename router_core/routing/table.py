@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.context import RequestContext
-from router_core.inference import OBJECTIVES, TASKS
+from router_core.inference import OBJECTIVES, TASKS, TIERS
 from router_core.learning.online import FIT_TASKS
 from router_core.policy.document import Policy, References, Weights
 from router_core.record import dataclass
@@ -82,6 +82,7 @@ class TargetTable:
     rows: tuple[Row, ...]
     columns: tuple[Array, ...]
     quality: Mapping[str, tuple[float, ...]]
+    tiers: tuple[int, ...]
     slopes: tuple[tuple[float, float, float], ...] | None
     positions: tuple[Position | None, ...]
     located: bool
@@ -110,6 +111,7 @@ def compile_table(state: ResourceState, policy: Policy) -> TargetTable:
         rows=rows,
         columns=tuple(np.array(rows, dtype=np.float64).reshape(-1, len(Row._fields)).T.copy()),
         quality={task: tuple(_quality(target, task) for target in targets) for task in TASKS},
+        tiers=tuple(TIERS.index(p.tier) for p in specs),
         slopes=_slopes(targets),
         positions=tuple(unit_vector(p.lat, p.lon) for p in specs),
         located=any(p.lat is not None for p in specs),
