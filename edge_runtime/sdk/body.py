@@ -78,12 +78,17 @@ def wire_body(request: InferenceRequest, *, tiers: Sequence[str], stream: bool) 
         "device": _given(
             {"class": device.device_class, "battery": device.battery, "charging": device.charging}
         ),
-        "network": _given({"type": request.network.type, "rtt_ms": request.network.rtt_ms}),
+        "network": _given({"type": _reached(request.network), "rtt_ms": request.network.rtt_ms}),
         "privacy": _given({"level": request.privacy.level, "residency": request.privacy.residency}),
         "session_id": request.session_id,
         "user": request.user,
     }
     return _given(body)
+
+
+def _reached(network: Network) -> str | None:
+    """Whoever reads this was reached: "offline" was true when the request was made, and no more."""
+    return None if network.type == "offline" else network.type
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Only what the gateway answered for leaves the outbox. What it refuses for good i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
@@ -54,12 +55,11 @@ class Courier:
             wait = await self._thread.run(self._outbox.next_due_s)
             if wait == 0.0:
                 wait = 1.0  # due, and not delivered: its session's first request waits
-            try:
-                await asyncio.wait_for(
-                    self._news.wait(), _LONGEST_SLEEP_S if wait is None else min(wait, _LONGEST_SLEEP_S)
-                )
-            except TimeoutError:
-                continue
+            limit = _LONGEST_SLEEP_S if wait is None else min(wait, _LONGEST_SLEEP_S)
+            # Not wait_for: in Python 3.11 it can swallow the cancellation that ends this task.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(limit):
+                    await self._news.wait()
 
     async def deliver(self) -> None:
         """Send what is due until nothing is, or something fails. Never raises `ClientError`."""

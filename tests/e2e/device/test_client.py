@@ -111,5 +111,6 @@ async def test_it_keeps_working_when_the_gateway_is_gone_and_tells_when_it_is_ba
         assert await later.waiting() == {"dropped": 0}
         ((collected, result),) = await later.collect()
         assert collected == queued.id
+        assert "error" not in result, result
         assert result["answer"]["output"]["text"]
         assert await later.collect() == []
