@@ -39,6 +39,7 @@ from gateway.http.edge import Gateway as App
 from gateway.settings.schema import EventSettings
 from router_core.adapters.events.log import EventLog
 from router_core.adapters.prometheus import MonitorCollector, render
+from router_core.adapters.scorer_weights import foresee
 from router_core.adapters.system_clock import SystemClock
 
 _log: Final = logging.getLogger("tierwise.gateway")
@@ -85,7 +86,6 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
     stores = await open_stores(made, clock)
     stored = await open_records(made, _event_log(settings.events, worker))
     adapters.closers += [stores.close, stored.close]
-    signals = await open_signals(settings, adapters.closers)
     thinking = open_deliberation(made, os.environ, stores.ledger, clock, adapters.closers)
     nodes = await open_nodes(made, stores.shared, stored.sink, adapters.closers, clock)
     guard = canary_guard(settings.policy, policy, nodes.events, stores.shared)
@@ -101,8 +101,9 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
             clock=clock,
             affinity=stores.affinity,
             shared=stores.shared,
-            signals=signals,
+            signals=await open_signals(settings, adapters.closers),
             thinking=thinking,
+            foresee=foresee,
         ),
     )
     stored.watch(router.snapshot)
@@ -161,7 +162,7 @@ def _dependencies(made: Plan, router: Router, crew: Crew, stored: Records, store
         version=our_version(),
         started_s=time.time(),
         max_body_bytes=settings.server.max_body_bytes,
-        jobs=plan_jobs(settings.jobs, os.environ, SystemClock()),
+        jobs=plan_jobs(settings.jobs, os.environ, SystemClock(), (one.spec for one in made.targets)),
     )
 
 

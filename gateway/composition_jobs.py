@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +19,7 @@ from router_core.adapters.system_clock import SystemClock
 from router_core.errors import ConfigurationError, StoreError
 from router_core.jobs.tries import Tries
 from router_core.ports import Clock
+from router_core.resources import TargetSpec
 
 if TYPE_CHECKING:  # loading SQLAlchemy takes longer than most gateways need it
     from router_core.adapters.sql.letters import SqlLetters
@@ -29,7 +30,9 @@ _DAY_S: Final = 86_400.0
 _SQLITE: Final = "sqlite:///"
 
 
-def plan_jobs(settings: JobSettings, environ: Mapping[str, str], clock: Clock) -> JobsPlan | None:
+def plan_jobs(
+    settings: JobSettings, environ: Mapping[str, str], clock: Clock, specs: Iterable[TargetSpec]
+) -> JobsPlan | None:
     """The plan; None without the packages, so that asynchronous requests live in memory. Raises `ConfigurationError`."""
     if not packaged():
         if settings != JobSettings():
@@ -51,6 +54,8 @@ def plan_jobs(settings: JobSettings, environ: Mapping[str, str], clock: Clock) -
         clock=clock,
         pace=Pace(running=settings.workers, lent_s=settings.lent_s, tries=Tries(most=settings.tries)),
         queues=settings.queues,
+        specs=tuple(specs),
+        judges=settings.judges,
         max_waiting=settings.max_waiting,
         keep_s=settings.keep_days * _DAY_S,
     )

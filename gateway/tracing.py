@@ -110,6 +110,9 @@ class TracedRouter:
     async def embed(self, request: EmbedRequest) -> InferenceResponse:
         return _told(await self._inside.embed(request))
 
+    async def scored(self, tenant: str, request_id: str, target: str, score: float) -> None:
+        await self._inside.scored(tenant, request_id, target, score)
+
     async def feedback(
         self, tenant: str, request_id: str, target: str, score: float, comment_length: int
     ) -> None:

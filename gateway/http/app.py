@@ -40,7 +40,7 @@ def _jobs(dependencies: AppDependencies, serving: Serving) -> Jobs | DurableJobs
         return Jobs(serving, running=dependencies.async_running, waiting=dependencies.async_waiting)
     from gateway.jobs.assembly import durable_jobs
 
-    return durable_jobs(dependencies.jobs, serving)
+    return durable_jobs(dependencies.jobs, serving, dependencies.router)
 
 
 def _api(dependencies: AppDependencies, jobs: Jobs | DurableJobs, draining: Callable[[], bool]) -> FastAPI:

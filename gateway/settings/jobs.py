@@ -9,6 +9,7 @@ from gateway.settings.rules import bounded, matching, one_of
 from gateway.settings.secrets import SecretRef
 from router_core.jobs.stages import QUEUES
 
+_NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,95}"
 _DATABASE: Final = r"(sqlite:///|postgresql://|mysql://|mariadb://)[!-~]{1,500}"
 
 
@@ -16,8 +17,8 @@ _DATABASE: Final = r"(sqlite:///|postgresql://|mysql://|mariadb://)[!-~]{1,500}"
 class JobSettings:
     """Asynchronous requests: where they are kept, how many of each of the `queues` this process runs at once
     (0: `tierwise worker` does), how
-    long a message is lent to a worker, how often it is tried, how long ended jobs are kept. `key` seals what callers
-    wrote; a SQLite file makes its own."""
+    long a message is lent to a worker, how often it is tried, how long ended jobs are kept. `judges` are
+    the targets that judge, best first; none named means any. `key` seals what callers wrote; a SQLite file makes its own."""
 
     url: str = matching(
         "sqlite:///var/jobs.db", _DATABASE, "sqlite:///file, or postgresql:// or mysql://user@host/name"
@@ -26,6 +27,7 @@ class JobSettings:
     key: SecretRef | None = None
     workers: int = bounded(8, 0, 256)
     queues: tuple[str, ...] = one_of(QUEUES, QUEUES)
+    judges: tuple[str, ...] = matching((), _NAME, "the name of a target")
     max_waiting: int = bounded(100_000, 1, 10_000_000)
     lent_s: float = bounded(15.0, 0.5, 3600.0)
     tries: int = bounded(5, 1, 100)

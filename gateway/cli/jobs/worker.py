@@ -17,10 +17,9 @@ from typing import Final
 from starlette.types import ASGIApp, Message
 
 from gateway.composition import Gateway, compose
-from gateway.composition_jobs import plan_jobs
+from gateway.composition_jobs import packaged
 from gateway.composition_plan import Plan, plan
 from gateway.settings.loading import load
-from router_core.adapters.system_clock import SystemClock
 from router_core.errors import ConfigurationError
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -39,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
         jobs = replace(jobs, workers=options.concurrency)
     if jobs.workers == 0:
         raise ConfigurationError("a worker that does nothing at once: give --concurrency")
-    if plan_jobs(jobs, os.environ, SystemClock()) is None:
+    if not packaged():
         raise ConfigurationError("workers need the sql extra: pip install 'tierwise[sql]'")
     made = plan(replace(settings, jobs=jobs), os.environ, sandbox=False)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -106,6 +106,7 @@ class ScriptedRouter:
     asked: list[InferenceRequest] = field(default_factory=list)
     embedded: list[EmbedRequest] = field(default_factory=list)
     judged: list[tuple[str, str, str, float, int]] = field(default_factory=list)
+    scores: list[tuple[str, str, str, float]] = field(default_factory=list)
     reported: list[tuple[str, str, str, DeviceOutcome]] = field(default_factory=list)
     drained: dict[str, bool] = field(default_factory=dict)
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
@@ -159,6 +160,9 @@ class ScriptedRouter:
         self, tenant: str, request_id: str, target: str, score: float, comment_length: int
     ) -> None:
         self.judged.append((tenant, request_id, target, score, comment_length))
+
+    async def scored(self, tenant: str, request_id: str, target: str, score: float) -> None:
+        self.scores.append((tenant, request_id, target, score))
 
     async def outcome(self, tenant: str, request_id: str, target: str, report: DeviceOutcome) -> None:
         self.reported.append((tenant, request_id, target, report))

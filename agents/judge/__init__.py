@@ -1,0 +1,1 @@
+"""Judge agent: scores an answer with another model than the one that gave it."""
