@@ -112,12 +112,6 @@ class ContextAgent:
             fit_tokens=_longest(request) if task == "embed" else prompt + (wanted or expected),
             language=signals.language,
             modalities=content.modalities,
-            tools=bool(request.params.tools),
-            json=request.params.wants_json,
-            logprobs=bool(request.params.extra.get("logprobs")),
-            many_choices=request.params.n > 1,
-            dimensions=_dimensions(request),
-            stream=request.stream,
             privacy=level,
             residency=residency,
             pii=kinds,
@@ -129,6 +123,7 @@ class ContextAgent:
             session_target=history.session_target,
             prefix_target=history.prefix_target,
             position=unit_vector(request.location.lat, request.location.lon),
+            **_shape(request),
             **_wishes(request),
             **_surroundings(request),
         )
@@ -162,6 +157,19 @@ def _sensitive(request: InferenceRequest, rest: str, signals: TextSignals) -> tu
     reading = read_text(f"{rest}\n{beside}" if beside else rest)
     spans = signals.pii + pii_in(reading)
     return (kinds_of(spans) if spans else ()), signals.health or health_in(reading)
+
+
+def _shape(request: InferenceRequest) -> dict[str, Any]:
+    """What the answer must look like."""
+    params = request.params
+    return {
+        "tools": bool(params.tools),
+        "json": params.wants_json,
+        "logprobs": bool(params.extra.get("logprobs")),
+        "many_choices": params.n > 1,
+        "dimensions": _dimensions(request),
+        "stream": request.stream,
+    }
 
 
 def _wishes(request: InferenceRequest) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from agents.assembly import Ports, Router, assemble
 from gateway.composition_aws import Records, open_records
 from gateway.composition_canary import canary_guard
 from gateway.composition_crew import Crew
-from gateway.composition_deliberation import open_deliberation
+from gateway.composition_deliberation import open_deliberation, reviews
 from gateway.composition_device import open_desk
 from gateway.composition_jobs import plan_jobs
 from gateway.composition_keys import ROTATION_S, KeyRotation, records
@@ -123,6 +123,7 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
         asyncio.create_task(_repeat(crew.every_s, crew.exchange)),
         asyncio.create_task(guard.watch()),
         *nodes.start(router),
+        *reviews(thinking, router, stored.sink, worker),
         *await _rotating(KeyRotation(made.keys, dependencies.keys)),
     ]
     return gateway
