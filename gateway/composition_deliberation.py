@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
+from agents.assembly import Router
 from gateway.composition_plan import Plan
 from gateway.composition_sandbox import Access
 from gateway.settings.schema import DeliberationSettings
 from router_core.adapters.data_files import DatedData, find_model, groups_of, load_data
 from router_core.adapters.memory.ledger import MemoryLedger
+from router_core.adapters.system_clock import SystemClock
 from router_core.errors import ConfigurationError
-from router_core.ports import Clock, Ledger
+from router_core.ports import Clock, EventSink, Ledger
 
 if TYPE_CHECKING:  # what agents ask with is an extra, and loading it takes seconds
     from agents.deliberation.deliberator import Deliberator
@@ -21,6 +25,9 @@ if TYPE_CHECKING:  # what agents ask with is an extra, and loading it takes seco
 Closers = list[Callable[[], Awaitable[None]]]
 CONNECT_S: Final = 1.0
 READ_S: Final = 10.0
+REVIEW_S: Final = 300.0
+"""How often figures are looked over, where the policy wants it."""
+_log: Final = logging.getLogger("tierwise.gateway")
 SANDBOX_REGION: Final = "us-east-1"
 _ROLES: Final = ("micro", "lite", "pro")
 
@@ -62,6 +69,31 @@ def open_deliberation(
     deliberator = Deliberator(thinker, ledger or MemoryLedger(), clock, home)
     closers += [thinker.close, deliberator.close]
     return deliberator
+
+
+def reviews(
+    thinking: Deliberator | None, router: Router, events: EventSink, worker: str
+) -> tuple[asyncio.Task[None], ...]:
+    """The background work of the resource, cache and monitor agents: one worker's, and none where nobody can be asked."""
+    if thinking is None or worker != "0":
+        return ()
+    return (asyncio.create_task(_keep_reviewing(thinking, router, events)),)
+
+
+async def _keep_reviewing(thinking: Deliberator, router: Router, events: EventSink) -> None:
+    """Have figures looked over, again and again, while the policy wants any agent to."""
+    from agents.deliberation.reviewing import Reviewer
+    from agents.deliberation.tools import tools
+
+    reviewer = Reviewer(thinking.asker, events, SystemClock())
+    seen, names = tools(router, thinking.home.specs), tuple(sorted(thinking.home.specs))
+    while True:
+        await asyncio.sleep(REVIEW_S)
+        try:
+            await reviewer.review(router.rollout().stable, seen, names)
+        except Exception:
+            # A fault in here ends one look, not all that follow.
+            _log.exception("a review failed")
 
 
 def nova_place(settings: DeliberationSettings, region: str, access: Access, data: DatedData) -> Any:

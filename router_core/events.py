@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from router_core.context import RequestContext
 from router_core.decision import RoutingDecision
+from router_core.deliberation import Advice
 from router_core.errors import NoTargetError
 from router_core.execution import Attempt, Execution
 from router_core.record import dataclass
@@ -192,6 +193,11 @@ def quality_record(
         "score": judgement.score,
         "comment_length": judgement.comment_length,
     }
+
+
+def finding_record(time_s: float, finding: Advice) -> dict[str, Any]:
+    """What an agent's model found in the background. It changes nothing: it is there to be read."""
+    return {"kind": "finding", "schema": SCHEMA, "time": time_s, **finding.as_record()}
 
 
 def state_record(time_s: float, state: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final
 
-from agents.deliberation.asking import MAX_ANSWER_TOKENS, TURNS, Question, Thinker
+from agents.deliberation.asking import MAX_ANSWER_TOKENS, Question, Thinker
 from agents.deliberation.figures import Figures
 from agents.deliberation.spending import SetAside, Spending
 from router_core.deliberation import Word
@@ -65,10 +65,12 @@ class Asker:
 
     def worst_usd(self, question: Question) -> float:
         """The most that a question can cost: a token per character, which ASCII text never passes."""
-        tokens = len(question.prompt.text) + len(question.text) + OVERHEAD_TOKENS
-        return self._thinker.price_usd(
-            question.role, TURNS * (tokens + MAX_ANSWER_TOKENS), TURNS * MAX_ANSWER_TOKENS
+        shown = (
+            len(question.prompt.text) + len(question.text) + sum(len(look.text) for look in question.looks)
         )
+        turns = question.turns
+        tokens = turns * (shown + OVERHEAD_TOKENS + turns * MAX_ANSWER_TOKENS)
+        return self._thinker.price_usd(question.role, tokens, turns * MAX_ANSWER_TOKENS)
 
     def expected_usd(self, question: Question) -> float:
         """What a question usually costs: four characters a token, one turn, a short answer."""

@@ -64,8 +64,18 @@ def _fraction(name: str, value: object) -> float:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """A tool that the model may call, and the text that it returns: what was so when the question was put."""
+
+    name: str
+    meaning: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What an agent asks. `text` is all that the model is shown beside the prompt; `quotes`: words of the request are in it."""
+    """What an agent asks. `text` is all that the model is shown beside the prompt, but for what it looks at by `looks`;
+    `quotes`: words of the request are in it."""
 
     agent: str
     role: Role
@@ -73,6 +83,12 @@ class Question:
     text: str
     form: Form
     quotes: bool = False
+    looks: tuple[Look, ...] = ()
+
+    @property
+    def turns(self) -> int:
+        """How many calls of the model it may take."""
+        return TURNS + len(self.looks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

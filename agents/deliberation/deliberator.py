@@ -20,6 +20,7 @@ from agents.deliberation.classing import CONTEXT
 from agents.deliberation.figures import Figures
 from agents.deliberation.spending import Spending
 from agents.deliberation.suspecting import SAFETY
+from agents.deliberation.tools import History
 from agents.deliberation.track import TrackRecord
 from agents.sensing import permitted
 from agents.weighing import Weighing
@@ -60,12 +61,12 @@ class Moment:
 
 
 class Deliberator:
-    """One per process."""
+    """One per process; its `asker` and what it knows of its `home` also serve those who look things over in the background."""
 
     def __init__(self, thinker: Thinker, ledger: Ledger, clock: Clock, home: Home) -> None:
-        self._home, self._now = home, clock.monotonic_s
-        self._figures, self._track = Figures(), TrackRecord()
-        self._asker = Asker(thinker, Spending(ledger, clock, home.share), clock, self._figures)
+        self.home, self._now = home, clock.monotonic_s
+        self._figures, self._track, self._history = Figures(), TrackRecord(), History()
+        self.asker = Asker(thinker, Spending(ledger, clock, home.share), clock, self._figures)
 
     async def weigh(self, weighing: Weighing, started_s: float) -> Weighing:
         """The decision to take, and its context. Only a cancellation is raised."""
@@ -89,14 +90,16 @@ class Deliberator:
 
     async def close(self) -> None:
         """Give up on what is still being asked."""
-        await self._asker.close()
+        await self.asker.close()
 
     async def _thought(self, weighing: Weighing, moment: Moment) -> Weighing:
         if not self._may_ask(weighing):
             return weighing
         try:
             read = await self._read(weighing, moment)
-            return await self._routed(read, moment)
+            made = await self._routed(read, moment)
+            self._history.note(made.context.tenant, made.context.task, made.decision)
+            return made
         except Exception:
             # A fault of ours in here must not become the caller's.
             _log.exception("deliberation failed")
@@ -107,7 +110,7 @@ class Deliberator:
         """Whether there is a choice, and a cloud target in the models' region might be shown the request."""
         if len(routing.candidates(weighing.decision)) < 2:
             return False
-        allowed = permitted(weighing.context, weighing.table.policy, self._home.groups, self._home.specs)
+        allowed = permitted(weighing.context, weighing.table.policy, self.home.groups, self.home.specs)
         if not allowed:
             self._figures.count(ROUTER, "not_permitted")
         return allowed
@@ -143,7 +146,8 @@ class Deliberator:
         fast = weighing.decision
         if len(routing.candidates(fast)) < 2:
             return weighing
-        question = routing.question(weighing)
+        lately = self._history.similar(weighing.context.tenant, weighing.context.task)
+        question = routing.question(weighing, lately)
         found = await self._answer(weighing, question, moment, gate.doubt(fast))
         if found is None:
             return weighing
@@ -185,14 +189,14 @@ class Deliberator:
                 self._figures.count(agent, "no_time")
                 return None
         key = look_alike(weighing, question)
-        known = self._asker.known(key)
+        known = self.asker.known(key)
         if known is not None:
             return known, True
         if moment.within_s is None and not self._worth(weighing, question, doubt):
             self._figures.count(agent, "not_worth")
             return None
         asking = Asking(key=key, question=question, tenant=weighing.context.tenant, policy=policy)
-        answered = await self._asker.ask(asking, within_s)
+        answered = await self.asker.ask(asking, within_s)
         return None if answered is None else (answered, False)
 
     def _worth(self, weighing: Weighing, question: Question, doubt: float) -> bool:
@@ -203,7 +207,7 @@ class Deliberator:
             rules.mode(decision.request_class),
             sampled=gate.drawn(rules, agent, decision.request_id),
             worth=gate.worth_usd(decision, policy, doubt, accuracy),
-            price=self._asker.expected_usd(question),
+            price=self.asker.expected_usd(question),
         )
 
 

@@ -5,6 +5,7 @@ The model weighs figures and never sees a word of the request: what a caller wri
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from agents.deliberation.asking import Choice, Form, Question
@@ -29,12 +30,13 @@ def candidates(decision: RoutingDecision) -> tuple[str, ...]:
     return tuple(sorted(best))
 
 
-def question(weighing: Weighing) -> Question:
-    """The question about one decision."""
+def question(weighing: Weighing, lately: Sequence[Mapping[str, Any]] = ()) -> Question:
+    """The question about one decision; `lately` is what was decided for the same tenant and task before."""
     names = candidates(weighing.decision)
     facts = {
         "request": _request(weighing.context),
         "targets": _targets(weighing, names),
+        "lately": list(lately),
     }
     return Question(agent=ROUTER, role="pro", prompt=prompt(ROUTER), text=quoted(facts), form=form(names))
 

@@ -11,15 +11,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
-from strands import Agent, ModelRetryStrategy
+from strands import Agent, ModelRetryStrategy, tool
 from strands.models import BedrockModel
 from strands.types.exceptions import StructuredOutputException
 
 from agents.deliberation.asking import (
     CONFIDENCE,
     MAX_ANSWER_TOKENS,
-    TURNS,
     Form,
+    Look,
     Question,
     Role,
     Thought,
@@ -49,10 +49,13 @@ class StrandsClient:
                 system_prompt=question.prompt.text,
                 name=question.agent,
                 callback_handler=None,
+                tools=[_looking(look) for look in question.looks],
                 retry_strategy=ModelRetryStrategy(max_attempts=1),
             )
             result = await agent.invoke_async(
-                question.text, structured_output_model=answer_type(question.form), limits={"turns": TURNS}
+                question.text,
+                structured_output_model=answer_type(question.form),
+                limits={"turns": question.turns},
             )
         except StructuredOutputException:
             raise NotTakenError("the model did not answer in the form it was asked for") from None
@@ -82,6 +85,16 @@ class StrandsClient:
                 streaming=False,
             )
         return found
+
+
+def _looking(look: Look) -> Any:
+    """The tool as Strands calls it: it repeats what was seen, whatever it is called with."""
+
+    @tool(name=look.name, description=look.meaning, inputSchema={"type": "object", "properties": {}})
+    def seen() -> str:
+        return look.text
+
+    return seen
 
 
 @lru_cache(maxsize=256)

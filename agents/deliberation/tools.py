@@ -1,7 +1,7 @@
-"""What agents may look at: targets, prices, policy, figures and decisions like this one. Read-only, bounded, one tenant's.
+"""What agents may look at: targets, prices, policy, figures, and a tenant's own decisions. Read-only and bounded.
 
 Each tool is a plain function of what the process knows already; none takes an argument, so nothing a model says reaches a
-query, and none names a tenant but the one it was made for.
+query. Figures are sums over all requests; past decisions are shown to questions of the same tenant alone.
 """
 
 from __future__ import annotations
@@ -67,20 +67,14 @@ class History:
         }
         self._kept.append((tenant, kept))
 
-    def similar(self, tenant: str, task: str | None = None) -> list[dict[str, Any]]:
-        """The tenant's own last decisions, of that task where one is named, newest first."""
-        found = [
-            kept
-            for owner, kept in reversed(self._kept)
-            if owner == tenant and (task is None or kept["task"] == task)
-        ]
+    def similar(self, tenant: str, task: str) -> list[dict[str, Any]]:
+        """The tenant's own last decisions for such a task, newest first."""
+        found = [kept for owner, kept in reversed(self._kept) if owner == tenant and kept["task"] == task]
         return found[:SIMILAR]
 
 
-def tools(
-    knowledge: Knowledge, specs: Mapping[str, TargetSpec], history: History, tenant: str
-) -> tuple[Tool, ...]:
-    """The tools as one tenant may use them."""
+def tools(knowledge: Knowledge, specs: Mapping[str, TargetSpec]) -> tuple[Tool, ...]:
+    """What may be looked at without belonging to a tenant: figures are sums over all requests."""
     return (
         _tool(
             "state_of_targets", "Health, load and errors of every target now.", lambda: _targets(knowledge)
@@ -90,7 +84,6 @@ def tools(
         ),
         _tool("policy", "The policy in force.", lambda: _policy(knowledge)),
         _tool("metrics", "Counts, cost and percentiles since the start.", lambda: _metrics(knowledge)),
-        _tool("similar_decisions", "Your last decisions.", lambda: {"decisions": history.similar(tenant)}),
     )
 
 

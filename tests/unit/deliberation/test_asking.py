@@ -24,6 +24,9 @@ PROMPTS = {
     "router": (1, "41982c775cb2052f"),
     "context": (1, "3d0608d665431d8e"),
     "safety": (1, "7b344571e166f982"),
+    "resource": (1, "6d6d763e6f1acb45"),
+    "cache": (1, "0dbb995cf5b29a08"),
+    "monitor": (1, "f33e82273b891ab9"),
 }
 
 
