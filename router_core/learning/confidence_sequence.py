@@ -68,12 +68,16 @@ class Moments:
         return self.total / self.count if self.count else math.nan
 
     @property
-    def error(self) -> float:
-        """Variance of the mean; infinite below two values."""
+    def spread(self) -> float:
+        """Variance of the values; infinite below two."""
         if self.count < 2.0:
             return math.inf
-        spread = max(0.0, self.squares - self.total * self.total / self.count) / (self.count - 1.0)
-        return spread / self.count
+        return max(0.0, self.squares - self.total * self.total / self.count) / (self.count - 1.0)
+
+    @property
+    def error(self) -> float:
+        """Variance of the mean; infinite below two values."""
+        return self.spread / self.count if self.count else math.inf
 
 
 def once(moments: Moments) -> Interval:

@@ -1,4 +1,4 @@
-"""Replayed decisions as columns of numbers: about 300 bytes each, so that half a million fit and sums take no loops."""
+"""Replayed decisions as columns of numbers: about 350 bytes each, so that half a million fit and sums take no loops."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from router_core.record import dataclass
 
 Array = NDArray[np.float64]
 METRICS: Final = ("quality", "cost_usd", "latency_ms", "errors")
-_PARTS: Final = ("seen", "expected", "new", "old")
+_PARTS: Final = ("seen", "expected", "new", "old", "spread.new", "spread.old", "spread.difference")
 NAMES: Final = (
     *(f"{metric}.{part}" for metric in METRICS for part in _PARTS),
     "weight.new", "weight.old", "untried.new", "untried.old", "filled.new", "filled.old", "gain", "loss", "changed",
@@ -56,6 +56,7 @@ class Columns:
     def rows(self, metric: str, side: str) -> Rows:
         """One metric under the `new` policy, the `old` one, or as their `difference`. Only quality has bounds, so only
         of quality is the untried part left open; of costs and times the model's word is taken."""
+        spread = self[f"{metric}.spread.{side}"]
         seen, expected = self[f"{metric}.seen"], self[f"{metric}.expected"]
         none = np.zeros(len(self))
         bounded = metric == "quality"
@@ -65,6 +66,7 @@ class Columns:
                 expected=expected,
                 weight=self["weight.new"] - self["weight.old"],
                 model=self[f"{metric}.new"] - self[f"{metric}.old"],
+                spread=spread,
                 untried=self["filled.new"] - self["filled.old"] if bounded else none,
                 worst=-self["loss"] if bounded else none,
                 best=self["gain"] if bounded else none,
@@ -74,6 +76,7 @@ class Columns:
             expected=expected,
             weight=self[f"weight.{side}"],
             model=self[f"{metric}.{side}"],
+            spread=spread,
             untried=self[f"filled.{side}"] if bounded else none,
             worst=none,
             best=self[f"untried.{side}"] if bounded else none,

@@ -26,6 +26,8 @@ from router_core.record import dataclass
 Array = NDArray[np.float64]
 LEAST_CHANCE: Final = 0.01
 """Logged chance below which a choice counts as never tried: bounds every weight by its inverse."""
+TRIED: Final = 0.5
+"""Weight from which a decision is a try of the policy's own: less is what two policies would do alike."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -33,12 +35,13 @@ class Rows:
     """One metric of n decisions under one policy, or as the difference of two. `seen` is what happened, `expected` what the
     model had said of it; `weight` the policy's chance of that choice over the logged one; `model` the model's value of the
     policy's choices. `untried` of `model` is the part that the log never tried; in truth it lies within
-    `worst`..`best`."""
+    `worst`..`best`. `spread` is the variance that the draw of the choice and its answer bring, before either is seen."""
 
     seen: Array
     expected: Array
     weight: Array
     model: Array
+    spread: Array
     untried: Array
     worst: Array
     best: Array
@@ -51,7 +54,8 @@ class Rows:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
     """A mean with its doubt: `interval` 95% for one look, `sequence` for any number of looks. `effective` is how many
-    decisions of the policy's own the weighted ones are worth (Kish)."""
+    decisions of the policy's own the weighted ones are worth (Kish); of a difference, how many tries of what would
+    change."""
 
     mean: float
     interval: Interval
@@ -90,15 +94,26 @@ def effective(weight: Array) -> float:
 def value(rows: Rows, alpha: float = ALPHA) -> Value:
     """DR with its intervals; each end counts what was never tried as badly for the policy, or as well, as can be."""
     each = doubly_robust(rows)
-    low = Moments.of(each - rows.untried + rows.worst)
-    high = Moments.of(each - rows.untried + rows.best)
+    low, high = _doubt(rows, each, rows.worst), _doubt(rows, each, rows.best)
     return Value(
         mean=float(each.mean()) if each.size else math.nan,
         interval=Interval(low=once(low).low, high=once(high).high),
         sequence=Interval(low=always(low, alpha).low, high=always(high, alpha).high),
         count=int(each.size),
-        effective=effective(rows.weight),
+        effective=effective(np.where(rows.weight > TRIED, rows.weight, 0.0)),
     )
+
+
+def _doubt(rows: Rows, each: Array, untried: Array) -> Moments:
+    """The mean with `untried` in place of the model's word, and its variance by design: that of what the model says over
+    requests, and what the draws bring. Counted from the values seen, a variance misses the rare choices of great weight
+    that have not come up yet, and promises too much."""
+    moved = untried - rows.untried
+    said = Moments.of(rows.model + moved)
+    drawn = float(rows.spread.mean()) if said.count else 0.0
+    total = float((each + moved).sum())
+    squares = (said.spread + drawn) * max(0.0, said.count - 1.0)
+    return Moments(count=said.count, total=total, squares=squares + total * total / max(1.0, said.count))
 
 
 def quantiles(values: Array, weight: Array, shares: tuple[float, ...]) -> dict[float, tuple[float, Interval]]:
@@ -121,6 +136,10 @@ def quantiles(values: Array, weight: Array, shares: tuple[float, ...]) -> dict[f
     return found
 
 
+FIRST_WEIGHT: Final = 5.0
+"""Answers that the first guess of a target's noise counts for."""
+
+
 class PastModel:
     """What earlier decisions say about a prediction's error, per target: a shift, shrunk towards none. `scaled` corrects
     by a factor (costs, times) in place of a difference (chances)."""
@@ -128,6 +147,7 @@ class PastModel:
     def __init__(self, *, scaled: bool = False, prior: float = 20.0) -> None:
         self._scaled, self._prior = scaled, prior
         self._sums: dict[str, tuple[float, float, float]] = {}
+        self._noise: dict[str, tuple[float, float]] = {}
 
     def __call__(self, target: str, predicted: float) -> float:
         """The prediction, corrected."""
@@ -139,8 +159,16 @@ class PastModel:
 
     def learn(self, target: str, predicted: float, seen: float) -> None:
         """What came of one decision, after its own row was made."""
+        told = self(target, predicted)
+        known, squares = self._noise.get(target, (0.0, 0.0))
+        self._noise[target] = known + 1.0, squares + (seen - told) * (seen - told)
         count, total, said = self._sums.get(target, (0.0, 0.0, 0.0))
         self._sums[target] = (count + 1.0, total + seen, said + predicted)
+
+    def noise(self, target: str, at_first: float) -> float:
+        """Mean square of what the model missed, `at_first` before anything was seen."""
+        known, squares = self._noise.get(target, (0.0, 0.0))
+        return (squares + FIRST_WEIGHT * at_first) / (known + FIRST_WEIGHT)
 
 
 def summary(rows: Rows) -> Mapping[str, float]:

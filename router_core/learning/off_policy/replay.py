@@ -8,6 +8,7 @@ sessions are dealt out by a hash, so what it chose is evidence for others too (A
 
 from __future__ import annotations
 
+import math
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final
@@ -41,6 +42,32 @@ class Plan:
     weighed: Weighed
     chances: dict[int, float]
     reasons: Reasons
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deal:
+    """One logged decision under both policies: the `logged` chances by target index, the target `chosen`, and how much
+    likelier the new policy makes each target that either may choose (`moved`)."""
+
+    new: Plan
+    old: Plan
+    logged: dict[int, float]
+    chosen: int
+    moved: dict[int, float]
+
+    @property
+    def sides(self) -> tuple[tuple[str, Plan], ...]:
+        return ("new", self.new), ("old", self.old)
+
+    def tried(self, i: int) -> bool:
+        """Whether the log tells anything of this target for such a request."""
+        return self.logged.get(i, 0.0) >= LEAST_CHANCE
+
+    def spread(self, chances: dict[int, float], noise: dict[int, float]) -> float:
+        """See `Rows.spread`."""
+        return sum(
+            chance * chance / self.logged[i] * noise[i] for i, chance in chances.items() if self.tried(i)
+        )
 
 
 class Replayer:
@@ -97,38 +124,49 @@ class Replayer:
             for i, chance in plans[sha256].chances.items():
                 logged[i] = logged.get(i, 0.0) + share * chance
         new, old = plans[self._new.sha256], plans[self._old.sha256]
+        moved = {
+            i: new.chances.get(i, 0.0) - old.chances.get(i, 0.0)
+            for i in new.chances.keys() | old.chances.keys()
+        }
+        deal = Deal(new=new, old=old, logged=logged, chosen=chosen, moved=moved)
         self._count(context, new, old)
-        self.columns.add(context.request_class, context.tenant, self._row(new, old, logged, chosen, came))
+        self.columns.add(context.request_class, context.tenant, self._row(deal, came))
         return None
 
-    def _row(
-        self, new: Plan, old: Plan, logged: dict[int, float], chosen: int, came: Came
-    ) -> dict[str, float]:
-        names, targets = new.table.names, new.table.targets
+    def _row(self, deal: Deal, came: Came) -> dict[str, float]:
         row = {
-            "weight.new": new.chances.get(chosen, 0.0) / logged[chosen],
-            "weight.old": old.chances.get(chosen, 0.0) / logged[chosen],
+            f"weight.{side}": plan.chances.get(deal.chosen, 0.0) / deal.logged[deal.chosen]
+            for side, plan in deal.sides
         }
-        concerned = new.chances.keys() | old.chances.keys()
         seen = (came.quality, came.cost_usd, came.latency_ms, came.failed)
         for metric, figure in zip(METRICS, seen, strict=True):
-            predicted = _predicted(new, metric)
-            past = self._past[metric]
-            said = {i: past(names[i], predicted[i]) for i in concerned | {chosen}}
-            row[f"{metric}.seen"], row[f"{metric}.expected"] = figure, said[chosen]
-            for side, plan in (("new", new), ("old", old)):
-                row[f"{metric}.{side}"] = sum(chance * said[i] for i, chance in plan.chances.items())
-                if metric == "errors" and not plan.chances:
-                    row[f"{metric}.{side}"] = 1.0
-            if metric == "quality":
-                _untried(row, new, old, {i: said[i] for i in concerned if logged.get(i, 0.0) < LEAST_CHANCE})
-            if figure == figure:
-                past.learn(names[chosen], predicted[chosen], figure)
-        for side, plan in (("new", new), ("old", old)):
+            row |= self._metric(metric, figure, deal)
+        for side, plan in deal.sides:
             for i, chance in plan.chances.items():
-                key = f"{side}.{targets[i].spec.tier}"
+                key = f"{side}.{plan.table.targets[i].spec.tier}"
                 row[key] = row.get(key, 0.0) + chance
-        row["changed"] = 1.0 - sum(min(new.chances.get(i, 0.0), old.chances.get(i, 0.0)) for i in concerned)
+        row["changed"] = 1.0 - sum(
+            min(deal.new.chances.get(i, 0.0), deal.old.chances.get(i, 0.0)) for i in deal.moved
+        )
+        return row
+
+    def _metric(self, metric: str, figure: float, deal: Deal) -> dict[str, float]:
+        """What the row says of one metric; the model learns of it afterwards."""
+        names, chosen, past = deal.new.table.names, deal.chosen, self._past[metric]
+        predicted = _predicted(deal.new, metric)
+        said = {i: past(names[i], predicted[i]) for i in (*deal.moved, chosen)}
+        noise = {i: past.noise(names[i], _first_noise(metric, said[i])) for i in deal.moved}
+        row = {f"{metric}.seen": figure, f"{metric}.expected": said[chosen]}
+        for side, plan in deal.sides:
+            value = sum(chance * said[i] for i, chance in plan.chances.items())
+            # A request without a target has failed.
+            row[f"{metric}.{side}"] = value if plan.chances or metric != "errors" else 1.0
+            row[f"{metric}.spread.{side}"] = deal.spread(plan.chances, noise)
+        row[f"{metric}.spread.difference"] = deal.spread(deal.moved, noise)
+        if metric == "quality":
+            row |= _untried(deal, said)
+        if not math.isnan(figure):
+            past.learn(names[chosen], predicted[chosen], figure)
         return row
 
     def _count(self, context: RequestContext, new: Plan, old: Plan) -> None:
@@ -189,11 +227,21 @@ def _predicted(plan: Plan, metric: str) -> list[float]:
     }[metric]  # fmt: skip
 
 
-def _untried(row: dict[str, float], new: Plan, old: Plan, untried: dict[int, float]) -> None:
+def _first_noise(metric: str, said: float) -> float:
+    """The noise of a chance is that of a coin; costs and times have tails as long as they are large."""
+    if metric in ("quality", "errors"):
+        chance = min(1.0, max(0.0, said))
+        return chance * (1.0 - chance)
+    return said * said
+
+
+def _untried(deal: Deal, said: dict[int, float]) -> dict[str, float]:
     """How much of each policy's choices the log never tried, and the most that may gain or lose."""
-    for side, plan in (("new", new), ("old", old)):
+    untried = [i for i in deal.moved if not deal.tried(i)]
+    row: dict[str, float] = {}
+    for side, plan in deal.sides:
         row[f"untried.{side}"] = sum(plan.chances.get(i, 0.0) for i in untried)
-        row[f"filled.{side}"] = sum(plan.chances.get(i, 0.0) * said for i, said in untried.items())
-    moved = [new.chances.get(i, 0.0) - old.chances.get(i, 0.0) for i in untried]
-    row["gain"] = sum(max(0.0, one) for one in moved)
-    row["loss"] = sum(max(0.0, -one) for one in moved)
+        row[f"filled.{side}"] = sum(plan.chances.get(i, 0.0) * said[i] for i in untried)
+    row["gain"] = sum(max(0.0, deal.moved[i]) for i in untried)
+    row["loss"] = sum(max(0.0, -deal.moved[i]) for i in untried)
+    return row

@@ -142,8 +142,8 @@ def verdict(overall: Finding, groups: tuple[Finding, ...], counts: Counts, toler
     if not _solid(overall):
         return Verdict(
             word="not enough evidence",
-            why=f"{gain.count} judged decisions, worth {overall.values['quality']['new'].effective:.0f} of the new "
-            f"policy's own; {LEAST_JUDGED} and {LEAST_EFFECTIVE:.0f} are needed",
+            why=f"{gain.count} judged decisions, worth {gain.effective:.0f} tries of what would change; {LEAST_JUDGED} and "
+            f"{LEAST_EFFECTIVE:.0f} are needed",
         )
     return _weighed(overall, tolerance)
 
@@ -164,6 +164,5 @@ def _weighed(overall: Finding, tolerance: float) -> Verdict:
 
 
 def _solid(found: Finding) -> bool:
-    """Enough judged decisions of which enough count under the new policy for the bounds to mean something."""
-    side = found.values["quality"]["new"]
-    return side.count >= LEAST_JUDGED and side.effective >= LEAST_EFFECTIVE
+    """Enough judged decisions, among them enough tries of what would change, for the bounds to mean something."""
+    return found.gain.count >= LEAST_JUDGED and found.gain.effective >= LEAST_EFFECTIVE
