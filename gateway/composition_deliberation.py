@@ -74,8 +74,13 @@ def open_deliberation(
 def reviews(
     thinking: Deliberator | None, router: Router, events: EventSink, worker: str
 ) -> tuple[asyncio.Task[None], ...]:
-    """The background work of the resource, cache and monitor agents: one worker's, and none where nobody can be asked."""
-    if thinking is None or worker != "0":
+    """The background work of the resource, cache and monitor agents: one worker's, and none where nobody can be asked. Where
+    the policy wants an agent to think, its model's client is loaded before a request needs it."""
+    if thinking is None:
+        return ()
+    if any(rules.on for rules in router.rollout().stable.deliberation.values()):
+        thinking.warm()
+    if worker != "0":
         return ()
     return (asyncio.create_task(_keep_reviewing(thinking, router, events)),)
 

@@ -107,3 +107,6 @@ class Thinker(Protocol):
     async def think(self, question: Question) -> Thought: ...
 
     def price_usd(self, role: Role, input_tokens: int, output_tokens: int) -> float: ...
+
+    def warm(self) -> None:
+        """Load, beside everything else, what would make the first question late."""

@@ -64,7 +64,7 @@ class Deliberator:
     """One per process; its `asker` and what it knows of its `home` also serve those who look things over in the background."""
 
     def __init__(self, thinker: Thinker, ledger: Ledger, clock: Clock, home: Home) -> None:
-        self.home, self._now = home, clock.monotonic_s
+        self.home, self._thinker, self._now = home, thinker, clock.monotonic_s
         self._figures, self._track, self._history = Figures(), TrackRecord(), History()
         self.asker = Asker(thinker, Spending(ledger, clock, home.share), clock, self._figures)
 
@@ -87,6 +87,10 @@ class Deliberator:
     def numbers(self) -> DeliberationNumbers:
         """What was asked so far, what came of it, what it cost."""
         return self._figures.numbers()
+
+    def warm(self) -> None:
+        """Be ready for a first question."""
+        self._thinker.warm()
 
     async def close(self) -> None:
         """Give up on what is still being asked."""

@@ -7,6 +7,7 @@ never the loop that serves requests.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -62,6 +63,10 @@ class NovaThinker:
         model = self._place.models[role]
         return (model.price_in * input_tokens + model.price_out * output_tokens) / 1e6
 
+    def warm(self) -> None:
+        """Load the SDKs and make the clients, on the thread of its own."""
+        asyncio.run_coroutine_threadsafe(self._warm(), self._running())
+
     async def close(self) -> None:
         """Stop asking. A call that hangs ends with its own timeout, on a thread that keeps nobody waiting."""
         if self._loop is None or self._thread is None:
@@ -81,13 +86,20 @@ class NovaThinker:
 
     async def _think(self, question: Question) -> Thought:
         """On the thread of its own."""
+        return await self._loaded().think(question)
+
+    async def _warm(self) -> None:
+        with contextlib.suppress(Exception):  # the first question then says what is wrong
+            self._loaded().connect()
+
+    def _loaded(self) -> StrandsClient:
         if self._client is None:
             try:
                 from agents.deliberation.strands_client import StrandsClient
             except ImportError as error:
                 raise StoreError(f"the model's client cannot be loaded: {error.name}") from None
             self._client = StrandsClient(self._place)
-        return await self._client.think(question)
+        return self._client
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:

@@ -72,6 +72,11 @@ class StrandsClient:
             output_tokens=usage["outputTokens"],
         )
 
+    def connect(self) -> None:
+        """Make every client that questions will need."""
+        for role in self._place.models:
+            self._model(role)
+
     def _model(self, role: Role) -> BedrockModel:
         found = self._models.get(role)
         if found is None:

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from agents.deliberation import classing, routing
+from agents.deliberation.asking import Look
 from agents.deliberation.nova import NovaThinker
+from agents.deliberation.reviewing import asked
 from gateway.sandbox.processes import StandIns
-from router_core.errors import StoreError
+from router_core.errors import NotTakenError, StoreError
 from tests.unit.agents.house import ask
 from tests.unit.deliberation.thinking import deliberator, policy, weighing
 
@@ -108,6 +110,35 @@ async def test_an_answer_in_text_is_asked_for_again_in_its_form(bedrock: StandIn
     script(bedrock, {"body": text}, {"body": tool_use(good)})
     thought = await nova.think(routing.question(weighing()))
     assert (dict(thought.values), thought.input_tokens) == (good, 909)
+
+
+async def test_a_model_may_look_before_it_answers(bedrock: StandIns, nova: NovaThinker) -> None:
+    figures = Look(name="state_of_targets", meaning="Health and load.", text='{"targets":[]}')
+    prices = Look(name="prices", meaning="Prices.", text='{"mec/a":"SEEN-HERE"}')
+    question = asked("resource", (figures, prices), ("mec/a",))
+    good = {"target": "mec/a", "state": "slow", "proposal": "probe", "confidence": 0.5}
+    script(
+        bedrock,
+        {"body": tool_use({"anything": "ignored"}, name="prices")},
+        {"body": tool_use(good, name="ResourceFinding")},
+        model=LITE,
+    )
+    thought = await nova.think(question)
+    assert (dict(thought.values), thought.input_tokens) == (good, 1800)
+    last = json.loads(bedrock.seen(bedrock.bedrock_url)["last"][-1]["body"])
+    assert "SEEN-HERE" in json.dumps(last["messages"])
+    offered = [tool["toolSpec"]["name"] for tool in last["toolConfig"]["tools"]]
+    assert sorted(offered) == ["ResourceFinding", "prices"]
+
+
+async def test_a_model_that_only_looks_is_stopped(bedrock: StandIns, nova: NovaThinker) -> None:
+    figures = Look(name="state_of_targets", meaning="Health and load.", text='{"targets":[]}')
+    prices = Look(name="prices", meaning="Prices.", text="{}")
+    script(bedrock, {"body": tool_use({}, name="prices"), "repeat": 0}, model=LITE)
+    question = asked("resource", (figures, prices), ("mec/a",))
+    with pytest.raises(NotTakenError):
+        await nova.think(question)
+    assert bedrock.seen(bedrock.bedrock_url)["requests"] <= question.turns
 
 
 async def test_a_model_that_hangs_costs_the_budget_alone(bedrock: StandIns, nova: NovaThinker) -> None:

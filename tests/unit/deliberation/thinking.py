@@ -62,6 +62,9 @@ class FakeThinker:
             output_tokens=self.used[1],
         )
 
+    def warm(self) -> None:
+        return None
+
     def price_usd(self, role: Role, input_tokens: int, output_tokens: int) -> float:
         return (self.price_in * input_tokens + 4 * self.price_in * output_tokens) / 1e6
 
