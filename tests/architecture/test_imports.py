@@ -10,6 +10,7 @@ import pytest
 
 from tests.architecture.code import PACKAGES, imports, python_files
 
+TRAINING = "router_core/learning/training"
 AGENTS = ("cache", "context", "judge", "monitor", "resource", "router", "safety")
 # One technology under several names: an adapter may use all of them.
 ONE_SDK = ({"boto3", "botocore", "s3transfer"}, {"prometheus_client"}, {"orjson"}, {"alembic", "sqlalchemy"})
@@ -32,10 +33,15 @@ def third_party(path: Path) -> set[str]:
     return {name.split(".")[0] for _, name in imports(path)} - sys.stdlib_module_names - set(PACKAGES)
 
 
+def core_modules() -> list[Path]:
+    """What decides: the core without its adapters, and without the workshop that makes the scorer's weights."""
+    beside = ("router_core/adapters", TRAINING)
+    core = [path for path in product() if within(path, "router_core")]
+    return [path for path in core if not any(within(path, folder) for folder in beside)]
+
+
 def test_the_core_imports_the_standard_library_and_numpy_only() -> None:
-    core = [
-        path for path in product() if within(path, "router_core") and not within(path, "router_core/adapters")
-    ]
+    core = core_modules()
     assert core
     assert {str(path): names for path in core if (names := third_party(path) - {"numpy"})} == {}
 
@@ -44,16 +50,25 @@ def test_the_core_touches_no_clock_no_chance_and_no_input_or_output() -> None:
     """Time, randomness and files come in as arguments, which is what makes a decision replay to the bit."""
     forbidden = {"asyncio", "datetime.datetime.now", "http", "logging", "random", "secrets", "socket", "sqlite3", "ssl",
                  "subprocess", "tempfile", "threading", "time", "urllib.request"}  # fmt: skip
-    core = [
-        path for path in product() if within(path, "router_core") and not within(path, "router_core/adapters")
-    ]
     found = {
         f"{path}:{line}": name
-        for path in core
+        for path in core_modules()
         for line, name in imports(path)
         if any(name == module or name.startswith(module + ".") for module in forbidden)
     }
     assert found == {}
+
+
+def test_the_scorers_workshop_is_opened_by_its_commands_alone() -> None:
+    """It reads tables and draws numbers, so nothing that serves a request may load it."""
+    module = TRAINING.replace("/", ".")
+    users = {
+        str(path)
+        for path in product()
+        if not within(path, TRAINING) and any(name.startswith(module) for _, name in imports(path))
+    }
+    assert users
+    assert all(user.startswith("gateway/cli/scoring/") for user in users), users
 
 
 def test_agents_import_the_core_and_numpy_only_and_deliberation_strands_besides() -> None:
