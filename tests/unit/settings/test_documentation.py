@@ -12,6 +12,7 @@ from gateway.settings.loading import load
 from gateway.settings.schema import (
     CacheSettings,
     DataSettings,
+    DeliberationSettings,
     DeviceSettings,
     EventSettings,
     KeySettings,
@@ -37,7 +38,7 @@ PAGE = (ROOT / "docs" / "configuration.md").read_text()
     [(ServerSettings, ""), (TargetSettings, ""), (KeySettings, ""), (PolicySettings, "policy."), (EventSettings, "events."),
      (CacheSettings, "cache."), (DeviceSettings, "device."), (TracingSettings, "tracing."), (DataSettings, "data."),
      (RedisSettings, "redis."), (StoreSettings, "stores."), (JobSettings, "jobs."),
-     (SignalSettings, "signals."), (NodesSettings, "nodes."), (NodeSettings, "")],
+     (SignalSettings, "signals."), (DeliberationSettings, "deliberation."), (NodesSettings, "nodes."), (NodeSettings, "")],
 )  # fmt: skip
 def test_every_key_is_on_the_page(cls: type, prefix: str) -> None:
     assert [item.name for item in fields(cls) if f"`{prefix}{item.name}`" not in PAGE] == []
