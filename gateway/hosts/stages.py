@@ -11,9 +11,9 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from agents.carried import WAITING, Snapshots, TargetFailedError, told_of
-from agents.parcel import pack, unpack
-from agents.stages import Stage
+from agents.staged.carried import WAITING, Snapshots, TargetFailedError, told_of
+from agents.staged.parcel import pack, unpack
+from agents.staged.stages import Stage
 from gateway.hosts.composition import CLOCK, Parts
 from gateway.http.faults import note
 from router_core.deployment import STAGE
@@ -54,31 +54,32 @@ async def build(parts: Parts) -> Act:
 
 async def _context(parts: Parts) -> Stage:
     from agents.sensing import Sensing
-    from agents.stages import ContextStage
+    from agents.staged.stages import ContextStage
     from agents.steps import Reading
+    from router_core.adapters.scorer_weights import foresee
 
     specs = {spec.name: spec for spec in parts.specs}
     signals = await parts.signals()
     sensing = None if signals is None else Sensing(signals, specs, CLOCK)
-    reading = Reading(await parts.cache_agent(), specs, sensing)
+    reading = Reading(await parts.cache_agent(), specs, sensing, foresee)
     stage = ContextStage(reading, parts.policies, CLOCK)
     return _awake(parts.catch_up, stage)
 
 
 async def _resource(parts: Parts) -> Stage:
-    from agents.stages import ResourceStage
+    from agents.staged.stages import ResourceStage
 
     return _awake(parts.catch_up, _awake(parts.look, ResourceStage(parts.resource, CLOCK)))
 
 
 async def _router(parts: Parts) -> Stage:
-    from agents.stages import RouterStage
+    from agents.staged.stages import RouterStage
 
     return RouterStage(_SNAPSHOTS, CLOCK)
 
 
 async def _cache(parts: Parts) -> Stage:
-    from agents.stages import CacheStage
+    from agents.staged.stages import CacheStage
 
     return CacheStage(await parts.cache_agent(), _SNAPSHOTS)
 
@@ -87,7 +88,7 @@ async def _execute(parts: Parts) -> Stage:
     import random
 
     from agents.executor import Executor
-    from agents.stages import ExecuteStage
+    from agents.staged.stages import ExecuteStage
 
     built = parts.adapters
     executor = Executor(built.models, built.embedders, parts.resource, CLOCK, random.random)

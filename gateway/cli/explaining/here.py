@@ -15,6 +15,7 @@ from gateway.http.answers import routing
 from gateway.http.intake import inference_request
 from gateway.http.wire.decoding import BodyDecoder
 from gateway.http.wire.inference import InferenceBody
+from router_core.adapters.scorer_weights import foresee
 from router_core.execution import Served
 from router_core.inference import Caller
 from router_core.resources import ResourceState, Target, TargetState
@@ -29,7 +30,7 @@ def decided(options: argparse.Namespace, made: Plan) -> Weighing:
     caller = Caller(tenant="local", key_id="cli", role="admin")
     request = inference_request(body, caller, "explain", cache_allowed=False)
     up = tuple(Target(spec=target.spec, state=TargetState(health="up")) for target in made.targets)
-    context = ContextAgent().read(request, policy)
+    context = ContextAgent(foresee).read(request, policy)
     table = compile_table(ResourceState.of(up), policy)
     return Weighing(
         request=request, context=context, decision=decide(context, table), table=table, inflight=()

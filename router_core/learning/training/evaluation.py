@@ -133,16 +133,15 @@ def evaluation(
     return result
 
 
-def bootstrap(
-    rows: Rows, figure: Callable[[Rows], float], other: Rows | None = None, *, rounds: int = 60, seed: int = 0
-) -> Doubles:
-    """The figure, or its gain over `other` on the same rows, in resamples of groups."""
+def resampled(
+    rows: Rows, other: Rows, figures: Callable[[Rows], dict[str, float]], *, rounds: int = 40, seed: int = 0
+) -> list[tuple[dict[str, float], dict[str, float]]]:
+    """The figures of both routers in resamples of the same groups."""
     chance = np.random.default_rng(seed)
     names, inverse = np.unique(rows.group, return_inverse=True)
     members = np.split(np.argsort(inverse, kind="stable"), np.cumsum(np.bincount(inverse))[:-1])
     found = []
     for _ in range(rounds):
         at = np.concatenate([members[i] for i in chance.integers(0, len(names), len(names))])
-        value = figure(rows.take(at))
-        found.append(value - figure(other.take(at)) if other is not None else value)
-    return np.array(found)
+        found.append((figures(rows.take(at)), figures(other.take(at))))
+    return found

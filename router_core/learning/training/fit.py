@@ -29,7 +29,7 @@ Arrays = dict[str, NDArray[Any]]
 Progress = Callable[[float, str], None]
 IMPORTANCE: Final = 2.0
 OTHERS: Final = 0.5
-LINEAR_SHARE: Final = 0.6
+LINEAR_SHARE: Final = 0.7
 PULL: Final = 0.8
 """Of the way to the mean that a text of full doubt is drawn."""
 
