@@ -25,7 +25,7 @@ from edge_runtime.sdk.courier import Courier
 from edge_runtime.sdk.deciding import DeviceRouter, Turn, stays
 from edge_runtime.sdk.errors import ClientError, DeclinedError, OfflineError, SlowError, no_target
 from edge_runtime.sdk.forms import Known
-from edge_runtime.sdk.home import FolderModels, Home, own_specs
+from edge_runtime.sdk.home import FolderModels, Home, ServedModels, own_specs
 from edge_runtime.sdk.link import GatewayLink
 from edge_runtime.sdk.outbox import FullError, Item, Outbox
 from edge_runtime.sdk.trusted import BundleKeeper
@@ -47,11 +47,13 @@ _REMEMBERED: Final = 512
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """`home`: the folder where the client keeps its bundle and its outbox, None for nothing on disk. `models`: model
-    folders by name, the shipped one when not given. `device` and `network_type` are the platform's own words, called
+    folders by name, the shipped one when not given; `serving` replaces them by models of one's own keeping, such as
+    `LibraryModels`. `device` and `network_type` are the platform's own words, called
     often and cheap; on Android and iOS they are the only source. `clock` gives wall seconds."""
 
     home: Path | None = None
     models: dict[str, Path] = field(default_factory=lambda: {"intent-v1": SHIPPED / "intent-v1"})
+    serving: ServedModels | None = None
     device: Callable[[], Device] | None = None
     network_type: Callable[[], str | None] | None = None
     threads: int = 1
@@ -76,7 +78,7 @@ class Client:
             chosen.home.mkdir(parents=True, exist_ok=True)
         self.network = NetworkWatch(chosen.network_type)
         self._keeper = BundleKeeper(Trust(trust), chosen.home, chosen.clock)
-        self._models = FolderModels(chosen.models, threads=chosen.threads)
+        self._models = chosen.serving or FolderModels(chosen.models, threads=chosen.threads)
         self._router = DeviceRouter(own_specs(self._models.names()), Policy())
         if self._keeper.bundle is not None:
             self._router.obey(self._keeper.bundle)

@@ -28,6 +28,14 @@ class DeviceModels(Protocol):
     def names(self) -> tuple[str, ...]: ...
 
 
+class ServedModels(DeviceModels, Protocol):
+    """Models that a client opens and closes."""
+
+    async def warm(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
 class Home:
     """Runs what was decided to run here."""
 

@@ -1,0 +1,126 @@
+"""The library's models as the client uses them: the right version answers, the one on trial is watched and rolled back.
+
+A candidate that fails does not fail the request: the serving version answers it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from edge_runtime.engines.model_folder import MANIFEST
+from edge_runtime.library.residence import Residence
+from edge_runtime.library.trial import Shown, fault
+from edge_runtime.library.versions import Versions
+from router_core.errors import RefusedError, TargetError
+from router_core.execution import EmbeddingAnswer, ModelAnswer
+from router_core.ports import EmbedCall, ModelCall
+
+Result = TypeVar("Result")
+
+
+class LibraryModels:
+    """`DeviceModels` over installed versions; `device_id` decides which devices try a candidate."""
+
+    def __init__(self, versions: Versions, residence: Residence, device_id: str) -> None:
+        self._versions, self._residence, self._device_id = versions, residence, device_id
+        self._shown: dict[tuple[str, str], Shown] = {}
+        self._shadows: set[asyncio.Task[Any]] = set()
+
+    def names(self) -> tuple[str, ...]:
+        """Models that can answer."""
+        return self._versions.names()
+
+    async def warm(self) -> None:
+        """Open the version of each model that will answer here."""
+        for name in self.names():
+            folder = self._versions.folder(name, self._version(name))
+            async with self._residence.use(folder, _memory_mb(folder)):
+                pass
+
+    def close(self) -> None:
+        """Close all models."""
+        self._residence.close()
+
+    async def shadows_done(self) -> None:
+        """Wait for the work that candidates do beside."""
+        await asyncio.gather(*self._shadows)
+
+    async def generate(self, model: str, call: ModelCall) -> ModelAnswer:
+        """See `DeviceModels`."""
+        return await self._served(model, lambda opened: opened.generate(call))
+
+    async def embed(self, model: str, call: EmbedCall) -> EmbeddingAnswer:
+        """See `DeviceModels`. Vectors come from the serving version alone: those of two versions do not mix."""
+        active = self._versions.standing(model).active
+        if active is None:
+            raise RefusedError("this model is not on this device")
+        return await self._run(model, active, lambda opened: opened.embed(call))
+
+    async def _served(self, name: str, work: Callable[[Any], Awaitable[Result]]) -> Result:
+        standing, version = self._versions.standing(name), self._version(name)
+        if version == standing.active:
+            if standing.candidate is not None and standing.mode == "shadow":
+                self._shadow(name, standing.candidate, work)
+            return await self._run(name, version, work)
+        try:
+            return await self._run(name, version, work)
+        except RefusedError:
+            raise
+        except TargetError:
+            if standing.active is None:
+                raise
+            return await self._run(name, standing.active, work)
+
+    async def _run(self, name: str, version: str, work: Callable[[Any], Awaitable[Result]]) -> Result:
+        folder = self._versions.folder(name, version)
+        began, failed = time.perf_counter(), True
+        try:
+            async with self._residence.use(folder, _memory_mb(folder)) as opened:
+                began = time.perf_counter()
+                result = await work(opened)
+            failed = False
+            return result
+        except RefusedError:
+            failed = False
+            raise
+        finally:
+            self._note(name, version, (time.perf_counter() - began) * 1000.0, failed=failed)
+
+    def _shadow(self, name: str, version: str, work: Callable[[Any], Awaitable[Result]]) -> None:
+        """The candidate does the same work beside; its answer is not used, its errors and its time are."""
+        task: asyncio.Task[Any] = asyncio.create_task(self._silently(self._run(name, version, work)))
+        self._shadows.add(task)
+        task.add_done_callback(self._shadows.discard)
+
+    async def _silently(self, work: Awaitable[Any]) -> None:
+        try:
+            await work
+        except TargetError:
+            return
+
+    def _note(self, name: str, version: str, latency_ms: float, *, failed: bool) -> None:
+        self._shown.setdefault((name, version), Shown()).add(latency_ms, failed=failed)
+        standing = self._versions.standing(name)
+        if standing.candidate is None or standing.active is None:
+            return
+        candidate = self._shown.setdefault((name, standing.candidate), Shown())
+        if fault(candidate, self._shown.setdefault((name, standing.active), Shown())) is not None:
+            self._versions.roll_back(name)
+
+    def _version(self, name: str) -> str:
+        version = self._versions.chosen(name, self._device_id)
+        if version is None:
+            raise RefusedError("this model is not on this device")
+        return version
+
+
+def _memory_mb(folder: Path) -> int:
+    try:
+        return int(json.loads((folder / MANIFEST).read_text(encoding="utf-8")).get("min_ram_mb", 0))
+    except (OSError, ValueError):
+        return 0
