@@ -1,6 +1,6 @@
 """The parts of the path that are the same in one process and stage by stage: reading a request, and ending it.
 
-`agents.pipeline` calls them one after the other, `agents.stages` on machines of their own; so neither has a rule that
+`agents.pipeline` calls them one after the other, `agents.staged.stages` on machines of their own; so neither has a rule that
 the other lacks.
 """
 

@@ -12,7 +12,8 @@ from typing import Final
 
 from benchmarks import decide, gateway, loop_hold, startup, streams
 from benchmarks.figures import QUICK, Effort, Section, SkippedError
-from benchmarks.report import as_record, machine, page
+from benchmarks.hosts import section as hosts
+from benchmarks.report import as_record, machine, page, renewed
 
 RESULTS: Final = Path(__file__).with_name("RESULTS.md")
 SECTIONS: Final[dict[str, Callable[[Effort], Section]]] = {
@@ -21,6 +22,7 @@ SECTIONS: Final[dict[str, Callable[[Effort], Section]]] = {
     "loop": loop_hold.measure,
     "gateway": gateway.measure,
     "streams": streams.measure,
+    "hosts": hosts.measure,
 }
 
 
@@ -43,7 +45,9 @@ def main(argv: Sequence[str]) -> int:
     record = as_record(sections, command, where)
     text = page(sections, command, where)
     print(json.dumps(record) if options.json else text)
-    if (kept := _kept(options)) is not None:
+    if options.update:
+        RESULTS.write_text(renewed(RESULTS.read_text(), text))
+    elif (kept := _kept(options)) is not None:
         kept.write_text(text)
     return status
 
@@ -60,6 +64,9 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one short round: to see that it works")
     parser.add_argument("--only", nargs="+", choices=sorted(SECTIONS), metavar="NAME", help="sections to run")
     parser.add_argument("--out", metavar="FILE", help="where to write the page")
+    parser.add_argument(
+        "--update", action="store_true", help="put these sections into the kept page, beside the others"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of the page")
     return parser.parse_args(argv)
 

@@ -38,6 +38,7 @@ GOALS: Final = (
     Goal(key="ready", text="ready to serve", limit=1.5, unit="s"),
     Goal(key="rest", text="resident memory at rest", limit=150, unit="MB"),
     Goal(key="loop_hold", text="event loop held while a device model answers, longest", limit=5, unit="ms"),
+    Goal(key="cold_router", text="cold Lambda function of the router, first event", limit=400, unit="ms"),
     Goal(key="times_nginx", text="CPU per request against nginx `proxy_pass`", limit=10, unit="x"),
     Goal(
         key="times_portkey",

@@ -52,6 +52,32 @@ def page(sections: Sequence[Section], command: str, where: Sequence[tuple[str, s
     return "\n".join(parts).rstrip() + "\n"
 
 
+def renewed(old: str, new: str) -> str:
+    """The old page with the new one's tables in the place of their own, or at the end; goals that were not measured
+    this time stay as they were."""
+    kept, fresh = _blocks(old), _blocks(new)
+    for title, block in fresh.items():
+        if title == "Goals" and title in kept:
+            rows = {_first(row): row for row in kept[title].splitlines()}
+            measured = [row for row in block.splitlines() if not row.endswith("| not measured |")]
+            rows |= {_first(row): row for row in measured if row.startswith("|")}
+            kept[title] = "\n".join(rows.values())
+        elif title:
+            kept[title] = block
+    return "\n\n".join(block.strip() for block in kept.values()) + "\n"
+
+
+def _blocks(text: str) -> dict[str, str]:
+    """Parts of a page by title; what stands before the first has none."""
+    head, *rest = text.split("\n## ")
+    return {"": head} | {part.split("\n", 1)[0]: f"## {part}" for part in rest}
+
+
+def _first(row: str) -> str:
+    """What a row is about; a line that is no row is about itself."""
+    return row.split(" | ")[0]
+
+
 def merged(sections: Sequence[Section]) -> dict[str, float]:
     """The figures of all sections."""
     return {key: value for section in sections for key, value in section.figures.items()}

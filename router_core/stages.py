@@ -13,7 +13,7 @@ from router_core.record import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """One step. `takes` and `gives` name records of `agents/stages.py`; `timeout_s` bounds one run; `retries` is how
+    """One step. `takes` and `gives` name records of `agents/staged/stages.py`; `timeout_s` bounds one run; `retries` is how
     often a host that failed (not a tier) is asked again; `skipped_on_hit` stages are passed over when the cache had the
     answer; a stage that `falls_back` is run again for the next target of the decision when a tier fails."""
 

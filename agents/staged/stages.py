@@ -1,7 +1,7 @@
 """The stages of `router_core.stages` as steps that may run on different machines, each from the agents of the pipeline.
 
 A stage takes one JSON payload, adds its own key and gives the payload on; nothing else travels. A value is
-either there or, when large, `{"by_reference": key, ...}` (`agents/parcel.py`).
+either there or, when large, `{"by_reference": key, ...}` (`agents/staged/parcel.py`).
 
     request    written by whoever starts the workflow: the validated request with the caller that authentication found
     context    {features, policy: {sha256, document}, started_s, read_s}, and `messages` where services outside put the
@@ -42,7 +42,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from agents.attempts import Job, Ledger
-from agents.carried import (
+from agents.router import RouterAgent
+from agents.staged.carried import (
     Payload,
     Snapshots,
     TargetFailedError,
@@ -55,7 +56,6 @@ from agents.carried import (
     tried_of,
     turn_of,
 )
-from agents.router import RouterAgent
 from agents.turn import Turn
 from router_core.errors import AllTargetsFailedError, DeadlineError, NoTargetError, TierwiseError
 from router_core.execution import Execution, Output, Usage

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from agents.parcel import pack, unpack
+from agents.staged.parcel import pack, unpack
 from gateway.hosts.outside import Outside
 from gateway.http.refusals import UnprocessableError
 from router_core.errors import StaleStateError

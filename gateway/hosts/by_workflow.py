@@ -13,8 +13,8 @@ from dataclasses import replace
 from typing import Any
 
 from agents.assembly import embedding
-from agents.carried import WAITING
-from agents.parcel import pack, unpack
+from agents.staged.carried import WAITING
+from agents.staged.parcel import pack, unpack
 from gateway.hosts.outside import Runner
 from gateway.http.ports import Answering
 from router_core.errors import LostError

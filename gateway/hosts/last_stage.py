@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 
-from agents.carried import WAITING, Snapshots, request_of
 from agents.monitor import MonitorAgent
-from agents.parcel import pack
-from agents.stages import MonitorStage
+from agents.staged.carried import WAITING, Snapshots, request_of
+from agents.staged.parcel import pack
+from agents.staged.stages import MonitorStage
 from agents.steps import Ending
 from gateway.hosts.answered import StoredAnswers
 from gateway.hosts.composition import CLOCK, Parts

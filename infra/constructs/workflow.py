@@ -1,7 +1,7 @@
 """The state machine, made from the stage table: what runs after what, what is tried again, and where a failure goes.
 
 Every stage is one Task that is given the whole payload and returns the whole payload with its own key added
-(`agents/stages.py` says what is in it). Of the payload the machine knows only `$.lookup.hit`,
+(`agents/staged/stages.py` says what is in it). Of the payload the machine knows only `$.lookup.hit`,
 `$.answer.status`, and the error that it puts at `$.caught` itself.
 
 - A host that failed is asked again, with back-off and jitter: the call never reached our code, or storage was away.

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.cache import CacheAgent
-from agents.carried import Snapshots, turn_of
 from agents.resource import ResourceAgent
 from agents.sensing import Sensing, SignalServices
-from agents.stages import ContextStage, ResourceStage, RouterStage
+from agents.staged.carried import Snapshots, turn_of
+from agents.staged.stages import ContextStage, ResourceStage, RouterStage
 from agents.steps import Reading
 from router_core.errors import NoTargetError, NotTakenError, StoreError
 from router_core.inference import Caller, InferenceRequest, Preferences, Privacy

@@ -12,7 +12,7 @@ from benchmarks.figures import Section, Table, added, percentile, shown, slope
 from benchmarks.gateway import Round, cpu_us, times, window_s
 from benchmarks.goals import GOALS, Goal, judged
 from benchmarks.load import Load, body, content_length, read_result
-from benchmarks.report import page
+from benchmarks.report import page, renewed
 
 LOAD = Load(requests=3000, seconds=3.0, p50_us=100.0, p99_us=900.0)
 
@@ -112,3 +112,20 @@ def test_a_head_without_a_length_is_an_error_not_an_endless_wait() -> None:
     assert content_length(b"HTTP/1.1 200 OK\r\nContent-Length: 42\r\nx: y") == 42
     with pytest.raises(ValueError, match="content-length"):
         content_length(b"HTTP/1.1 200 OK\r\nx: y")
+
+
+def test_sections_that_are_measured_again_leave_the_others_and_their_goals_as_they_were() -> None:
+    where = (("date", "then"),)
+    one = Section(
+        name="one", tables=(Table(title="One", header=("a",), rows=(("1",),)),), figures={"help": 0.1}
+    )
+    two = Section(
+        name="two", tables=(Table(title="Two", header=("b",), rows=(("2",),)),), figures={"ready": 1.0}
+    )
+    again = Section(
+        name="two", tables=(Table(title="Two", header=("b",), rows=(("3",),)),), figures={"ready": 9.0}
+    )
+    old = page([one, two], "make bench", where)
+    new = renewed(old, page([again], "later", where))
+    assert new == page([one, again], "make bench", where)
+    assert renewed(page([one], "make bench", where), page([again], "later", where)) == new
