@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gateway.jobs.assembly import JobsPlan
+from gateway.jobs.durable import Limits
 from gateway.jobs.store import JobStore, OpenJobs
 from gateway.jobs.worker import Pace
 from gateway.settings.jobs import JobSettings
-from gateway.settings.secrets import SecretRef, resolve
+from gateway.settings.secrets import Secret, SecretRef, resolve
+from gateway.webhooks.addresses import networks
+from gateway.webhooks.rules import WebhookRules
 from router_core.adapters.system_clock import SystemClock
 from router_core.errors import ConfigurationError, StoreError
 from router_core.jobs.tries import Tries
@@ -56,9 +59,26 @@ def plan_jobs(
         queues=settings.queues,
         specs=tuple(specs),
         judges=settings.judges,
-        max_waiting=settings.max_waiting,
-        keep_s=settings.keep_days * _DAY_S,
+        webhooks=_webhooks(settings, environ),
+        limits=Limits(max_waiting=settings.max_waiting, keep_s=settings.keep_days * _DAY_S),
     )
+
+
+def _webhooks(settings: JobSettings, environ: Mapping[str, str]) -> WebhookRules:
+    found: dict[tuple[str, str], Secret] = {}
+    for number, hook in enumerate(settings.webhooks):
+        path = f"jobs.webhooks[{number}]"
+        if not hook.id or hook.secret is None:
+            raise ConfigurationError(f"settings: {path} needs an id and a secret")
+        if (hook.tenant, hook.id) in found:
+            raise ConfigurationError(f"settings: {path}: {hook.id} is there twice")
+        found[hook.tenant, hook.id] = resolve(hook.secret, environ, f"{path}.secret")
+    try:
+        return WebhookRules(secrets=found, opened=networks(settings.webhook_networks))
+    except ValueError:
+        raise ConfigurationError(
+            "settings: jobs.webhook_networks must be networks such as 10.1.0.0/16"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway.http import answers, sse
 from gateway.http.dependencies import AppDependencies
 from gateway.http.exchange import Exchange, Headers
 from gateway.http.idempotency import Answered, IdempotentAnswers, SharedAnswers, checked_key
 from gateway.http.intake import inference_request
-from gateway.http.ports import Accepted
+from gateway.http.ports import Accepted, Announcing
 from gateway.http.refusals import UnprocessableError
 from gateway.http.serving import Serving
 from gateway.http.wire.decoding import BodyDecoder
-from gateway.http.wire.inference import InferenceBody
+from gateway.http.wire.inference import InferenceBody, WebhookBody
 from router_core.errors import RequestError
 from router_core.inference import EmbedRequest, InferenceRequest
 
 _DECODER: Final = BodyDecoder(InferenceBody, once=("messages", "input"))
 _SSE_TYPE: Final = (b"content-type", b"text/event-stream; charset=utf-8")
+
+
+class _Asked(NamedTuple):
+    """One body: what it means, its bytes, and whom to tell when it is over."""
+
+    request: InferenceRequest
+    raw: bytes
+    webhook: WebhookBody | None
 
 
 class InferenceRoutes:
@@ -39,16 +47,12 @@ class InferenceRoutes:
         request = inference_request(
             body, exchange.known, exchange.request_id, cache_allowed=not exchange.no_store
         )
-        if body.webhook is not None:
-            raise UnprocessableError(
-                "webhooks are sent by the durable queue, which is not set up here; fetch the answer instead",
-                field="$.webhook",
-            )
+        asked = _Asked(request, raw, body.webhook)
         header = exchange.headers.get(b"idempotency-key")
         if header is None:
-            await self._answer(exchange, request, raw)
+            await self._answer(exchange, asked)
             return
-        await self._answer_once(exchange, request, raw, checked_key(header))
+        await self._answer_once(exchange, asked, checked_key(header))
 
     async def explain(self, exchange: Exchange) -> None:
         """The decision that `infer` would take now; nothing is executed."""
@@ -60,23 +64,24 @@ class InferenceRoutes:
         response = await self._serving.router.explain(request)
         await exchange.reply(200, answers.answer_headers(response), answers.encode(answers.answer(response)))
 
-    async def _answer_once(self, exchange: Exchange, request: InferenceRequest, raw: bytes, key: str) -> None:
-        tenant = request.caller.tenant
-        earlier = await self._idempotent.claim(tenant, key, sha256(raw).digest())
+    async def _answer_once(self, exchange: Exchange, asked: _Asked, key: str) -> None:
+        tenant = asked.request.caller.tenant
+        earlier = await self._idempotent.claim(tenant, key, sha256(asked.raw).digest())
         if earlier is not None:
             await exchange.replay(earlier.status, earlier.headers, earlier.body)
             return
         try:
-            answered = await self._answer(exchange, request, raw)
+            answered = await self._answer(exchange, asked)
             if answered is not None:
                 await self._idempotent.keep(tenant, key, answered)
         finally:
             await self._idempotent.give_up(tenant, key)
 
-    async def _answer(self, exchange: Exchange, request: InferenceRequest, raw: bytes) -> Answered | None:
+    async def _answer(self, exchange: Exchange, asked: _Asked) -> Answered | None:
         """Sends the answer; returns it as it could be sent again, None when it ended in an error event."""
+        request = asked.request
         if request.asynchronous:
-            return await self._accept(exchange, request, raw)
+            return await self._accept(exchange, asked)
         if request.stream:
             return await self._stream(exchange, request)
         if request.task == "embed":
@@ -89,15 +94,28 @@ class InferenceRoutes:
         await exchange.reply(200, headers, body)
         return sent
 
-    async def _accept(self, exchange: Exchange, request: InferenceRequest, raw: bytes) -> Answered:
+    async def _accept(self, exchange: Exchange, asked: _Asked) -> Answered:
+        request = asked.request
         if request.task == "embed":
             raise RequestError("vectors are answered at once; leave out `mode: async`", field="$.mode")
-        await self._accepted.submit(request, len(raw))
+        await self._submit(asked)
         headers = [answers.JSON_TYPE, (b"location", f"/inference/{request.request_id}".encode())]
         body = answers.encode({"request_id": request.request_id, "status": "queued", "stage": "CREATED"})
         sent = _sent(exchange, headers, body, status=202)
         await exchange.reply(202, headers, body)
         return sent
+
+    async def _submit(self, asked: _Asked) -> None:
+        request, size, webhook = asked.request, len(asked.raw), asked.webhook
+        if webhook is None:
+            await self._accepted.submit(request, size)
+        elif isinstance(self._accepted, Announcing):
+            await self._accepted.submit_announced(request, size, webhook.url, webhook.secret_ref)
+        else:
+            raise UnprocessableError(
+                "webhooks are sent by the durable queue, which is not set up here; fetch the answer instead",
+                field="$.webhook",
+            )
 
     async def _stream(self, exchange: Exchange, request: InferenceRequest) -> Answered | None:
         if request.task == "embed":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from agents.resource import TargetView
 from router_core.execution import DeviceOutcome
@@ -41,6 +41,16 @@ class Accepted(Protocol):
         self, tenant: str, request_id: str
     ) -> InferenceResponse | StoredAnswer | Mapping[str, Any] | None:
         """The answer, or the body that says how far it is; None when unknown, gone, or another tenant's."""
+
+
+@runtime_checkable
+class Announcing(Protocol):
+    """`Accepted` that also calls a webhook when the request is over."""
+
+    async def submit_announced(
+        self, request: InferenceRequest, size: int, url: str, secret_ref: str | None
+    ) -> None:
+        """Raises `UnprocessableError` for a webhook that may not be called."""
 
 
 class Reports(Protocol):

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agents.judge.agent import JudgeAgent
 from gateway.http.ports import Router
 from gateway.http.serving import Serving
+from gateway.jobs.announcing import Announcing
 from gateway.jobs.answering import Answering
-from gateway.jobs.durable import DurableJobs
+from gateway.jobs.durable import DurableJobs, Limits
 from gateway.jobs.judging import Judging
 from gateway.jobs.store import JobStore
 from gateway.jobs.worker import Handler, Pace, Worker
-from router_core.jobs.stages import ANSWERING, JUDGING, QUEUES
+from gateway.webhooks.rules import WebhookRules
+from gateway.webhooks.sender import TIMEOUT_S, WebhookSender
+from router_core.jobs.stages import ANSWERING, JUDGING, QUEUES, WEBHOOKS
+from router_core.jobs.tries import Tries
 from router_core.ports import Clock
 from router_core.record import dataclass
 from router_core.resources import TargetSpec
@@ -25,21 +31,16 @@ class JobsPlan:
     clock: Clock
     pace: Pace = Pace()
     queues: tuple[str, ...] = QUEUES
-    max_waiting: int = 100_000
-    keep_s: float = 7 * 86_400.0
+    limits: Limits = Limits()
     specs: tuple[TargetSpec, ...] = ()
     judges: tuple[str, ...] = ()
+    webhooks: WebhookRules = WebhookRules(secrets={})
+    webhook_tries: Tries = Tries(most=8, first_s=5.0, longest_s=3600.0)
 
 
 def durable_jobs(plan: JobsPlan, serving: Serving, router: Router) -> DurableJobs:
     """Accepting and, where this process works, running."""
-    return DurableJobs(
-        plan.store,
-        workers(plan, serving, router),
-        plan.clock,
-        max_waiting=plan.max_waiting,
-        keep_s=plan.keep_s,
-    )
+    return DurableJobs(plan.store, workers(plan, serving, router), plan.clock, plan.webhooks, plan.limits)
 
 
 def workers(plan: JobsPlan, serving: Serving, router: Router) -> tuple[Worker, ...]:
@@ -47,9 +48,21 @@ def workers(plan: JobsPlan, serving: Serving, router: Router) -> tuple[Worker, .
     if plan.pace.running == 0:
         return ()
     judging = Judging(JudgeAgent(router.answer, plan.specs, plan.judges), router)
-    handlers: dict[str, Handler] = {ANSWERING: Answering(serving, judging.wanted), JUDGING: judging}
+    sender = WebhookSender(plan.clock, plan.webhooks.opened)
+    handlers: dict[str, Handler] = {
+        ANSWERING: Answering(serving, judging.wanted),
+        JUDGING: judging,
+        WEBHOOKS: Announcing(plan.webhooks, sender),
+    }
     return tuple(
-        Worker(queue, handler, plan.store, plan.clock, plan.pace)
+        Worker(queue, handler, plan.store, plan.clock, _pace(plan, queue))
         for queue, handler in handlers.items()
         if queue in plan.queues
     )
+
+
+def _pace(plan: JobsPlan, queue: str) -> Pace:
+    """Receivers are away for longer than models: eight tries in about ten minutes."""
+    if queue != WEBHOOKS:
+        return plan.pace
+    return replace(plan.pace, lent_s=max(plan.pace.lent_s, 2 * TIMEOUT_S), tries=plan.webhook_tries)

@@ -14,27 +14,38 @@ import orjson
 
 from gateway.http.ports import StoredAnswer
 from gateway.jobs.store import JobStore
+from gateway.jobs.telling import told
 from gateway.jobs.worker import Worker
+from gateway.webhooks.rules import WebhookRules
 from router_core.errors import NoCapacityError, StoreError
-from router_core.inference import InferenceRequest, InferenceResponse
-from router_core.jobs.records import NANO, Job
-from router_core.jobs.stages import ANSWERING, FAILED
-from router_core.payload import from_json, to_json
+from router_core.inference import InferenceRequest
+from router_core.jobs.records import Job
+from router_core.jobs.stages import ANSWERING
+from router_core.payload import to_json
 from router_core.ports import Clock
+from router_core.record import dataclass
 
 _LOOK_S: Final = 1.0
 _COUNTED_S: Final = 1.0
 _FORGET_S: Final = 600.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How many may wait, and for how long ended ones are kept."""
+
+    max_waiting: int = 100_000
+    keep_s: float = 7 * 86_400.0
+
+
 class DurableJobs:
     """`Accepted` over a job store. `workers` run in this process; none where others do."""
 
     def __init__(
-        self, store: JobStore, workers: Sequence[Worker], clock: Clock, *, max_waiting: int, keep_s: float
+        self, store: JobStore, workers: Sequence[Worker], clock: Clock, webhooks: WebhookRules, limits: Limits
     ) -> None:
         self._store, self._workers, self._clock = store, tuple(workers), clock
-        self._max_waiting, self._keep_s = max_waiting, keep_s
+        self._webhooks, self._limits = webhooks, limits
         self._waiting, self._counted_s = 0, float("-inf")
         self._tasks: list[asyncio.Task[None]] = []
         self._looking: asyncio.Task[None] | None = None
@@ -43,11 +54,20 @@ class DurableJobs:
         """Take up what is left from before, and what processes beside this one accept."""
         self._looking = asyncio.create_task(self._look())
 
-    async def submit(self, request: InferenceRequest, size: int, webhook: bytes | None = None) -> None:
+    async def submit(self, request: InferenceRequest, size: int) -> None:
         """Store the request; it is safe when this returns. Raises `NoCapacityError` when too many wait, or `StoreError`."""
+        await self._submit(request, size, None)
+
+    async def submit_announced(
+        self, request: InferenceRequest, size: int, url: str, secret_ref: str | None
+    ) -> None:
+        """The same, with a webhook to call when it is over. Raises `UnprocessableError` for one that may not be called."""
+        await self._submit(request, size, self._webhooks.accepted(request.caller.tenant, url, secret_ref))
+
+    async def _submit(self, request: InferenceRequest, size: int, webhook: bytes | None) -> None:
         opened = await self._store.opened()
         await self._count()
-        if self._waiting >= self._max_waiting:
+        if self._waiting >= self._limits.max_waiting:
             raise NoCapacityError(
                 "too many asynchronous requests are waiting", rejected={}, retry_after_s=5.0
             )
@@ -114,24 +134,5 @@ class DurableJobs:
     async def _forget(self) -> None:
         while True:
             with contextlib.suppress(StoreError):
-                await (await self._store.opened()).upkeep.forget(self._clock.now_s() - self._keep_s)
+                await (await self._store.opened()).upkeep.forget(self._clock.now_s() - self._limits.keep_s)
             await asyncio.sleep(_FORGET_S)
-
-
-def told(job: Job) -> StoredAnswer | dict[str, Any]:
-    """What the owner of a job is told."""
-    more: dict[str, Any] = {"runs": job.runs}
-    if job.repeated_nano:
-        more["repeated_cost_usd"] = job.repeated_nano / NANO
-    if job.judgement is not None:
-        more["judgement"] = orjson.loads(job.judgement)
-    if job.answer is not None:
-        response = from_json(InferenceResponse, orjson.loads(job.answer))
-        return StoredAnswer(response=response, stage=job.stage, more=more)
-    body: dict[str, Any] = {
-        "request_id": job.request_id,
-        "status": "failed" if job.stage == FAILED else "queued",
-        "stage": job.stage,
-        **more,
-    }
-    return body if job.problem is None else body | {"problem": orjson.loads(job.problem)}

@@ -10,7 +10,18 @@ from gateway.settings.secrets import SecretRef
 from router_core.jobs.stages import QUEUES
 
 _NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,95}"
+_ID: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+_NETWORK: Final = r"[0-9A-Fa-f.:]{2,45}/[0-9]{1,3}"
 _DATABASE: Final = r"(sqlite:///|postgresql://|mysql://|mariadb://)[!-~]{1,500}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSecret:
+    """A secret with which webhooks of one tenant are signed; requests name it by its `id`."""
+
+    id: str = matching("", _ID, "letters, digits and . _ -")
+    tenant: str = matching("default", _ID, "letters, digits and . _ -")
+    secret: SecretRef | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +29,8 @@ class JobSettings:
     """Asynchronous requests: where they are kept, how many of each of the `queues` this process runs at once
     (0: `tierwise worker` does), how
     long a message is lent to a worker, how often it is tried, how long ended jobs are kept. `judges` are
-    the targets that judge, best first; none named means any. `key` seals what callers wrote; a SQLite file makes its own."""
+    the targets that judge, best first; none named means any. Webhooks reach public addresses and
+    `webhook_networks`. `key` seals what callers wrote; a SQLite file makes its own."""
 
     url: str = matching(
         "sqlite:///var/jobs.db", _DATABASE, "sqlite:///file, or postgresql:// or mysql://user@host/name"
@@ -28,6 +40,8 @@ class JobSettings:
     workers: int = bounded(8, 0, 256)
     queues: tuple[str, ...] = one_of(QUEUES, QUEUES)
     judges: tuple[str, ...] = matching((), _NAME, "the name of a target")
+    webhooks: tuple[WebhookSecret, ...] = ()
+    webhook_networks: tuple[str, ...] = matching((), _NETWORK, "a network such as 10.1.0.0/16")
     max_waiting: int = bounded(100_000, 1, 10_000_000)
     lent_s: float = bounded(15.0, 0.5, 3600.0)
     tries: int = bounded(5, 1, 100)

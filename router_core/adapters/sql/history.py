@@ -14,7 +14,7 @@ from router_core.adapters.sql.rows import changes_of, job_of, row_of
 from router_core.adapters.sql.sealed import Sealer
 from router_core.adapters.sql.tables import HISTORY, MESSAGES
 from router_core.jobs.records import Claim, Job, Step
-from router_core.jobs.stages import ANSWERING, JUDGING, SERVES, TERMINAL, message_key
+from router_core.jobs.stages import ANSWERING, JUDGING, SERVES, TERMINAL, WEBHOOKS, message_key
 from router_core.ports import Clock
 
 
@@ -60,7 +60,10 @@ class SqlJobHistory:
 
 def _advance(connection: Connection, claim: Claim, step: Step, changes: dict[str, Any], now: float) -> bool:
     request_id = claim.job.request_id
-    if step.stage in TERMINAL and step.buried is None:
+    if claim.queue == WEBHOOKS:
+        # Telling of a job changes nothing about it; it may have been redriven meanwhile.
+        changes = {}
+    elif step.stage in TERMINAL and step.buried is None:
         # Nothing will be tried again, so what was asked is not kept.
         changes = {**changes, "request": None}
     if claim.queue == JUDGING:

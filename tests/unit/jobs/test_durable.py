@@ -4,35 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import pytest_asyncio
-
 from agents.judge.rubric import CRITERIA
-from gateway.composition_jobs import open_sql
-from gateway.http.edge import Gateway
-from gateway.jobs.assembly import JobsPlan
+from gateway.jobs.durable import Limits
 from gateway.jobs.store import JobStore, OpenJobs
 from gateway.jobs.worker import Pace
-from router_core.adapters.system_clock import SystemClock
 from router_core.errors import NoCapacityError, StoreError
 from router_core.execution import Choice, Output
 from router_core.inference import InferenceRequest
 from router_core.jobs.records import Claim, Job, Step
-from router_core.jobs.tries import Tries
 from router_core.policy.document import Judging, Policy
 from router_core.policy.rollout import Rollout
-from router_core.resources import TargetSpec
-from tests.unit.gateway.asgi import CATALOGUE, OTHER, application, call
+from tests.unit.gateway.asgi import OTHER, application, call
 from tests.unit.gateway.scripted import TEXT, OpenLimiter, ScriptedRouter, text_output
-
-QUICK = Tries(most=3, first_s=0.01, longest_s=0.02)
-BODY = {"input": "What is it?", "mode": "async"}
-JUDGE = TargetSpec(name="mec/qwen", tier="mec", kind="openai", model="qwen3-8b")
+from tests.unit.jobs.house import BODY, JUDGE, QUICK, accept, begun, ended, plan, stop
 
 
 class JudgedRouter(ScriptedRouter):
@@ -55,55 +44,6 @@ class JudgedRouter(ScriptedRouter):
 
     def rollout(self) -> Rollout:
         return Rollout(stable=replace(Policy(), judging=Judging(rate=1.0, unsure_rate=1.0)))
-
-
-@pytest_asyncio.fixture
-async def store(tmp_path: Path) -> AsyncIterator[JobStore]:
-    url = f"sqlite:///{tmp_path / 'jobs.db'}"
-
-    async def opened() -> OpenJobs:
-        return await asyncio.to_thread(open_sql, url, None, None, SystemClock())
-
-    made = JobStore(opened, wanted=lambda: True)
-    yield made
-    await made.close()
-
-
-def plan(store: JobStore, **changes: Any) -> JobsPlan:
-    pace = Pace(running=8, lent_s=5.0, tries=QUICK)
-    specs = (*CATALOGUE, JUDGE)
-    return replace(
-        JobsPlan(store=store, clock=SystemClock(), pace=pace, specs=specs, judges=(JUDGE.name,)), **changes
-    )
-
-
-async def accept(app: Gateway, body: dict[str, Any] | None = None) -> str:
-    reply = await call(app, "POST", "/inference", body or BODY)
-    assert (reply.status, reply.json["stage"]) == (202, "CREATED")
-    return reply.headers["location"]
-
-
-async def ended(app: Gateway, place: str) -> dict[str, Any]:
-    async with asyncio.timeout(10.0):
-        while True:
-            reply = await call(app, "GET", place)
-            found: dict[str, Any] = reply.json
-            if found["stage"] in ("COMPLETED", "FAILED"):
-                return {**found, "headers": reply.headers}
-            await asyncio.sleep(0.01)
-
-
-async def begun(router: ScriptedRouter) -> None:
-    for _ in range(2_000):
-        if router.asked:
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError("nobody was asked")
-
-
-async def stop(app: Gateway) -> None:
-    app.begin_drain()
-    assert await app.drained(5.0)
 
 
 async def test_an_accepted_request_is_answered_as_a_synchronous_one_would_be(store: JobStore) -> None:
@@ -181,7 +121,7 @@ async def test_a_busy_router_makes_a_job_wait_and_costs_it_no_try(store: JobStor
 
 
 async def test_more_than_may_wait_are_turned_away(store: JobStore) -> None:
-    app = application(jobs=plan(store, max_waiting=2, pace=Pace(running=0)))
+    app = application(jobs=plan(store, limits=Limits(max_waiting=2), pace=Pace(running=0)))
     replies = [await call(app, "POST", "/inference", BODY) for _ in range(3)]
     assert [reply.status for reply in replies] == [202, 202, 503]
     assert "retry-after" in replies[2].headers

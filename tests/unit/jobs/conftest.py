@@ -1,0 +1,25 @@
+"""A job store in a SQLite file of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest_asyncio
+
+from gateway.composition_jobs import open_sql
+from gateway.jobs.store import JobStore, OpenJobs
+from router_core.adapters.system_clock import SystemClock
+
+
+@pytest_asyncio.fixture
+async def store(tmp_path: Path) -> AsyncIterator[JobStore]:
+    url = f"sqlite:///{tmp_path / 'jobs.db'}"
+
+    async def opened() -> OpenJobs:
+        return await asyncio.to_thread(open_sql, url, None, None, SystemClock())
+
+    made = JobStore(opened, wanted=lambda: True)
+    yield made
+    await made.close()
