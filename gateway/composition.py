@@ -111,13 +111,7 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
     dependencies = _dependencies(made, router, crew, stored, stores)
     app = create_app(replace(dependencies, router=traced_router(router, tracing)))
     gateway = Gateway(app=app, asgi=traced_app(app, tracing), router=router, _closers=adapters.closers)
-    try:
-        await router.start()
-        # A worker that comes back must not serve a target that an operator has drained meanwhile.
-        crew.exchange()
-    except BaseException:
-        await gateway.close()
-        raise
+    await _start(gateway, crew)
     gateway._tasks = [
         asyncio.create_task(watch_policy(policy, settings.policy, stored.sink)),
         asyncio.create_task(_repeat(crew.every_s, crew.exchange)),
@@ -127,6 +121,16 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
         *await _rotating(KeyRotation(made.keys, dependencies.keys)),
     ]
     return gateway
+
+
+async def _start(gateway: Gateway, crew: Crew) -> None:
+    try:
+        await gateway.router.start()
+        # A worker that comes back must not serve a target that an operator has drained meanwhile.
+        crew.exchange()
+    except BaseException:
+        await gateway.close()
+        raise
 
 
 async def _rotating(rotation: KeyRotation) -> list[asyncio.Task[None]]:

@@ -47,14 +47,25 @@ def _examples(
 ) -> Iterator[tuple[float, str | None, dict[str, str | None], float]]:
     start = 0
     for source in sources:
-        size, answers = len(source.columns["uid"]), _answers(source)
+        answers = _answers(source)
         if source.models and source.models[0] in answers and len(answers) > 1:
-            device = source.models[0]
-            column = material.routed.index(device)
-            head = material.judged.heads.index(device)
-            for row in range(size):
-                score = float(material.judged.scores[start + row, head])
-                if start + row in place and not np.isnan(score):
-                    others = {n: c[row] for n, c in answers.items() if n != device}
-                    yield unseen[place[start + row], column], answers[device][row], others, score
-        start += size
+            yield from _of_source(source, answers, material, start, place, unseen)
+        start += len(source.columns["uid"])
+
+
+def _of_source(
+    source: Source,
+    answers: dict[str, list[Any]],
+    material: Material,
+    start: int,
+    place: dict[int, int],
+    unseen: Doubles,
+) -> Iterator[tuple[float, str | None, dict[str, str | None], float]]:
+    device = source.models[0]
+    column = material.routed.index(device)
+    head = material.judged.heads.index(device)
+    for row in range(len(source.columns["uid"])):
+        score = float(material.judged.scores[start + row, head])
+        if start + row in place and not np.isnan(score):
+            others = {name: said[row] for name, said in answers.items() if name != device}
+            yield float(unseen[place[start + row], column]), answers[device][row], others, score
