@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 def run(options: argparse.Namespace) -> int:
     """Print the list, or pull. Raises `ConfigurationError` for data files that cannot be read, `StoreError` for a bucket."""
+    if options.action in ("verify", "evict") or (options.action == "pull" and "://" in options.key):
+        from gateway.cli.edge import library
+
+        status: int = getattr(library, options.action)(options)
+        return status
     settings = load(options.config, os.environ)
     if options.action == "pull":
         return pull(settings, options)

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Final
 
 from gateway.cli.aws_arguments import aws_arguments
+from gateway.cli.edge import edge_arguments, library_arguments, signed_arguments
 from gateway.cli.jobs.arguments import queue_arguments, worker_arguments
 from gateway.cli.policy.arguments import policy_arguments
 from gateway.cli.scoring.arguments import evaluate_arguments, predict_arguments, train_arguments
@@ -164,10 +165,16 @@ def _models(parser: Parser) -> None:
     )
     _config(listing)
     pulling = actions.add_parser("pull", help="fetch a model from the models bucket and prove its checksum")
-    pulling.add_argument("key", metavar="KEY", help="the object's key, as `models list` shows it")
+    pulling.add_argument(
+        "key",
+        metavar="KEY",
+        help="the object's key, as `models list` shows it, or the https:// address of a signed model",
+    )
     pulling.add_argument("--to", metavar="FILE", help="where to (its name, in this folder)")
     pulling.add_argument("--sha256", metavar="HEX", help="the checksum it must have (what the bucket says)")
+    signed_arguments(pulling)
     _config(pulling)
+    library_arguments(actions)
     for action in (listing, pulling):
         action.add_argument(
             "--json", action="store_true", default=argparse.SUPPRESS, help="print JSON instead of text"
@@ -213,7 +220,8 @@ COMMANDS: Final = (
     _command("explain", _explain, "say where a request would go and why, without sending it on"),
     _command("targets", _targets, "list the targets of a running gateway and how they are"),
     _command("policy", policy_arguments, "show, check, compare and roll out policies"),
-    _command("models", _models, "list models, or fetch one from the models bucket"),
+    _command("models", _models, "list, fetch, check or delete models"),
+    _command("edge", edge_arguments, "serve the device model locally, or make keys for devices"),
     _command("aws", aws_arguments, "price a deployment on AWS, or look whether one stands"),
     _command("jobs.worker", worker_arguments, "work on asynchronous requests, without serving any"),
     _command("jobs.queue", queue_arguments, "look into the queues of asynchronous requests, redrive dead ones"),
