@@ -161,7 +161,11 @@ class Deliberator:
             self._figures.count(ROUTER, "too_late_for_target")
             return replace(weighing, decision=self._followed(weighing, replace(advice, accepted=False)))
         self._figures.count(ROUTER, "reused" if advice.reused else "followed")
-        self._track.followed(made.request_id, ROUTER, made.request_class, fast.prediction.quality)
+        changed, doubt = made.target != fast.target, gate.doubt(fast)
+        self._track.answered(ROUTER, made.request_class, doubt, changed=changed)
+        if changed:
+            place = (ROUTER, made.request_class, doubt)
+            self._track.followed(made.request_id, place, fast.prediction.quality)
         return replace(weighing, decision=made)
 
     def _followed(self, weighing: Weighing, advice: Advice) -> RoutingDecision:
@@ -206,11 +210,11 @@ class Deliberator:
     def _worth(self, weighing: Weighing, question: Question, doubt: float) -> bool:
         decision, policy = weighing.decision, weighing.table.policy
         agent, rules = question.agent, policy.deliberation[question.agent]
-        accuracy = self._track.accuracy(agent, decision.request_class)
+        gain = self._track.gain(agent, decision.request_class, doubt)
         return gate.asks(
             rules.mode(decision.request_class),
             sampled=gate.drawn(rules, agent, decision.request_id),
-            worth=gate.worth_usd(decision, policy, doubt, accuracy),
+            worth=gate.worth_usd(decision, policy, gain),
             price=self.asker.expected_usd(question),
         )
 

@@ -1,8 +1,8 @@
 """Whether asking a model is worth its price for one decision: pure arithmetic over what is known before asking.
 
-Two mistakes are weighed. The fast choice is wrong with a chance that falls as its lead grows; the model is wrong as
-often as it has been for this class. Asking gains where the model is surer to find the better target than the fast path
-is to have found it, and what that is worth is the stake of the class, raised by the decision's risk.
+Asking changes a choice now and then, and a changed choice has brought so much quality: both are measured by class and by how
+much the fast choice was in doubt, which falls as its lead grows. What that quality is worth is the stake of the class, raised
+by the decision's risk. Where a model has made things worse the worth is negative, and nobody asks it.
 """
 
 from __future__ import annotations
@@ -30,11 +30,10 @@ def doubt(decision: RoutingDecision) -> float:
     return 0.5 * (1.0 - min(1.0, max(0.0, lead) / CLEAR_MARGIN))
 
 
-def worth_usd(decision: RoutingDecision, policy: Policy, in_doubt: float, accuracy: float) -> float:
-    """What asking is expected to gain, before its price; negative where the model errs more than the fast path."""
-    gained = accuracy - (1.0 - in_doubt)
+def worth_usd(decision: RoutingDecision, policy: Policy, gain: float) -> float:
+    """What asking is expected to be worth, before its price: `gain` is the quality that a question has brought."""
     stake = policy.deliberation_limits.stake_usd(decision.request_class)
-    return gained * stake * RISK[decision.risk]
+    return gain * stake * RISK[decision.risk]
 
 
 def drawn(rules: Deliberates, agent: str, request_id: str) -> bool:
@@ -43,8 +42,8 @@ def drawn(rules: Deliberates, agent: str, request_id: str) -> bool:
 
 
 def asks(mode: str, *, sampled: bool, worth: float, price: float) -> bool:
-    """The mode's verdict."""
-    return mode == ALWAYS or (mode == SAMPLED and sampled) or (mode == GATED and worth > price)
+    """The mode's verdict. What is gated is sampled as well, or a model that was once given up could never prove itself."""
+    return mode == ALWAYS or (mode in (SAMPLED, GATED) and sampled) or (mode == GATED and worth > price)
 
 
 def deadline_ms(context: RequestContext, policy: Policy) -> float:

@@ -16,8 +16,8 @@ AGENTS: Final = ("context", "resource", "router", "cache", "monitor", "safety")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deliberates:
-    """When one agent asks its model: a mode for each class of request. `gated` asks where it is worth its price,
-    `sampled` a share `sample_rate` of requests. After `budget_ms` the fast answer stands."""
+    """When one agent asks its model: a mode for each class of request. `gated` asks where it is worth its price
+    and of a share `sample_rate`, `sampled` of that share alone. After `budget_ms` the fast answer stands."""
 
     simple: str = OFF
     complex: str = OFF

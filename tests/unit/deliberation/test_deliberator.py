@@ -194,8 +194,10 @@ def test_no_answer_reaches_what_is_not_permitted(answer: dict[str, Any]) -> None
 
 
 async def test_the_track_record_follows_judgements() -> None:
-    gated = {"router": {**dict.fromkeys(ALWAYS, "gated"), "budget_ms": 80.0}}
-    thinker, rules = FakeThinker(), policy(gated, stake_simple_usd=0.1)
+    gated: dict[str, dict[str, Any]] = {"router": {**dict.fromkeys(ALWAYS, "gated"), "budget_ms": 80.0}}
+    gated["router"]["sample_rate"] = 0.0
+    thinker = FakeThinker({"router": prefers("cloud/pro")})
+    rules = policy(gated, stake_simple_usd=0.1)
     thinks = deliberator(thinker, MemoryLedger())
     tie = weighing(rules=rules, specs=(MEC, replace(MEC, name="mec/b"), CLOUD))
     assert (await thinks.weigh(tie, START)).decision.decided_by == "deliberated"

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from agents.deliberation import gate
-from agents.deliberation.track import TrackRecord
+from agents.deliberation.track import PRIOR_GAIN, TrackRecord
 from router_core.policy.deliberation import Deliberates
 from tests.unit.agents.house import ask
 from tests.unit.deliberation.thinking import policy, weighing
@@ -20,18 +20,16 @@ def test_doubt_is_half_at_a_tie_and_none_at_a_clear_lead() -> None:
     assert gate.doubt(replace(decision, scores={"a": 0.9, "b": 0.5})) == 0.0
 
 
-def test_worth_rises_with_doubt_accuracy_risk_and_stake() -> None:
+def test_worth_rises_with_gain_risk_and_stake() -> None:
     low = replace(weighing().decision, risk="low")
     given = policy(stake_simple_usd=0.01)
 
-    def worth(doubt: float, accuracy: float, **changes: object) -> float:
-        return gate.worth_usd(replace(low, **changes), given, doubt, accuracy)  # type: ignore[arg-type]  # by the fields' names
+    def worth(gain: float, **changes: str) -> float:
+        return gate.worth_usd(replace(low, **changes), given, gain)  # type: ignore[arg-type]  # by the fields' names
 
-    assert worth(0.5, 0.8) > worth(0.4, 0.8) > worth(0.4, 0.7)
-    assert worth(0.5, 0.8, risk="high") > worth(0.5, 0.8)
-    assert worth(0.5, 0.8, request_class="complex") > worth(0.5, 0.8)
-    assert worth(0.0, 0.95) < 0.0
-    assert worth(0.5, 0.5) == pytest.approx(0.0)
+    assert worth(0.2) > worth(0.1) > 0.0 > worth(-0.1)
+    assert worth(0.1, risk="high") > worth(0.1)
+    assert worth(0.1, request_class="complex") > worth(0.1)
 
 
 def test_modes() -> None:
@@ -39,7 +37,8 @@ def test_modes() -> None:
     assert gate.asks("sampled", sampled=True, worth=-1.0, price=1.0)
     assert not gate.asks("sampled", sampled=False, worth=9.0, price=1.0)
     assert gate.asks("gated", sampled=False, worth=2.0, price=1.0)
-    assert not gate.asks("gated", sampled=True, worth=0.5, price=1.0)
+    assert gate.asks("gated", sampled=True, worth=0.5, price=1.0)
+    assert not gate.asks("gated", sampled=False, worth=0.5, price=1.0)
 
 
 def test_the_sample_is_its_share() -> None:
@@ -59,14 +58,36 @@ def test_the_budget_leaves_the_fast_answer_its_time() -> None:
     assert gate.budget_s(given.context, given.decision, given.table.policy, short, 0.0) == 0.01
 
 
-def test_the_track_record_begins_with_a_doubtful_trust_and_learns() -> None:
+def told(track: TrackRecord, count: int, *, changed: bool, score: float, doubt: float = 0.45) -> None:
+    for number in range(count):
+        track.answered("router", "complex", doubt, changed=changed)
+        track.followed(f"r{number}", ("router", "complex", doubt), 0.7)
+        track.judged(f"r{number}", score)
+
+
+def test_the_track_record_begins_with_a_little_trust_and_learns_by_class_and_doubt() -> None:
+    good, bad = TrackRecord(), TrackRecord()
+    start = good.gain("router", "complex", 0.45)
+    assert start == pytest.approx(0.45 * PRIOR_GAIN)
+    told(good, 60, changed=True, score=1.0)
+    told(bad, 60, changed=True, score=0.2)
+    assert good.gain("router", "complex", 0.45) > start > 0.0 > bad.gain("router", "complex", 0.45)
+    assert bad.gain("router", "complex", 0.1) > 0.0
+    assert bad.gain("router", "simple", 0.45) == start
+
+
+def test_a_model_that_never_changes_anything_is_worth_little() -> None:
     track = TrackRecord()
-    assert track.accuracy("router", "complex") == 0.7
-    for number in range(30):
-        track.followed(f"r{number}", "router", "complex", 0.8)
-        track.judged(f"r{number}", 0.9 if number % 10 else 0.1)
-    assert track.accuracy("router", "complex") == pytest.approx((7 + 27) / 40)
-    assert track.accuracy("router", "simple") == 0.7
-    track.judged("unknown", 1.0)
-    track.judged("r1", 0.0)
-    assert track.accuracy("router", "complex") == pytest.approx(34 / 40)
+    for _ in range(200):
+        track.answered("router", "complex", 0.45, changed=False)
+    assert 0.0 < track.gain("router", "complex", 0.45) < 0.01
+
+
+def test_a_judgement_counts_once_and_old_evidence_fades() -> None:
+    track = TrackRecord()
+    told(track, 2000, changed=True, score=0.0)
+    low = track.gain("router", "complex", 0.45)
+    track.judged("r1", 1.0)
+    assert track.gain("router", "complex", 0.45) == low
+    told(track, 600, changed=True, score=1.0)
+    assert track.gain("router", "complex", 0.45) > low + 0.1
