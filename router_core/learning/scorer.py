@@ -27,10 +27,11 @@ COUNT_LIMIT: Final = 4.0
 GATE: Final = np.float32(-1.702)
 FLOOR: Final = 0.01
 """Chances stay this far from 0 and 1: nothing that was measured justifies more."""
-MAX_TOKENS: Final = 8_192
+MAX_TOKENS: Final = 8_192.0
 DECIMALS: Final = 4
 """Predictions are rounded before anything is decided by them, so that a recorded one replays to the bit."""
 _TINY: Final = np.float32(1e-6)
+KIND_PARTS: Final = ("kind_odds", "kind_tokens", "kind_level")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,18 +46,14 @@ class Predicted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readout:
-    """The columns of some heads, ready for use: net and linear weights, calibration, prior, smallest chance."""
+    """The columns of some heads, ready for use. `weights` (layer x outputs) and `bias` give in one product the heads'
+    log odds, their log tokens, their linear readings, and the kinds' shares; `kinds` what each kind adds to the three."""
 
-    net: Floats
-    net_bias: Floats
-    linear: Floats
-    linear_bias: Floats
-    share: Floats
-    slope: Floats
-    kind_odds: Floats
-    kind_level: Floats
-    kind_tokens: Floats
-    prior: Floats
+    weights: Floats
+    bias: Floats
+    kinds: Floats
+    share: tuple[float, ...]
+    prior: tuple[float, ...]
 
 
 class Scorer:
@@ -67,8 +64,8 @@ class Scorer:
             self.heads: tuple[str, ...] = tuple(card["heads"])
             self.card = dict(card)
             words = bytes(arrays["vocabulary"].tobytes()).decode().split("\n")
-            self._table, self._table_scale = arrays["table"], arrays["table_scale"].astype(np.float32)
-            self._bag, self._bag_scale = arrays["bag"], arrays["bag_scale"].astype(np.float32)
+            self._table, scale = arrays["table"], arrays["table_scale"].astype(np.float32)
+            self._bag = arrays["bag"] * arrays["bag_scale"].astype(np.float32)
             self._mean, self._spread = arrays["counts_mean"], arrays["counts_spread"]
             self._enter, self._enter_bias = arrays["enter"].astype(np.float32), arrays["enter_bias"]
             self._centres = arrays["centres"]
@@ -80,7 +77,7 @@ class Scorer:
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigurationError(f"scorer: damaged weights ({error})") from error
         self._check(len(words))
-        self.reader = TextReader({word: row for row, word in enumerate(words)})
+        self.reader = TextReader({word: row for row, word in enumerate(words)}, self._table, scale)
         self._index = {name: at for at, name in enumerate(self.heads)}
         self.tiers = self.readout(TIER_HEADS)
 
@@ -96,23 +93,22 @@ class Scorer:
         """What is needed to predict for these heads. A name that is no head is a `KeyError`."""
         at = [self._index[name] for name in names]
         both = at + [len(self.heads) + i for i in at]
-        arrays = self._arrays
-        routed = {name: i for i, name in enumerate(self.card["routed"])}
-        known = np.array([routed.get(name, -1) for name in names])
-        share = np.where(known >= 0, np.float32(self.card["linear_share"]), np.float32(0))
-        slope = np.where(known >= 0, arrays["slope"][known], np.float32(1))
-        columns = np.concatenate((known, np.arange(len(routed), arrays["linear"].shape[1])))
+        arrays, routed = self._arrays, {name: i for i, name in enumerate(self.card["routed"])}
+        place = [routed.get(name, -1) for name in names]
+        known = np.array(place) >= 0
+        columns = place + list(range(len(routed), arrays["linear"].shape[1]))
+        above = np.zeros((self._enter.shape[0], len(both)), np.float32)
+        slope = np.where(known, arrays["slope"][place], np.float32(1))
+        scale = np.concatenate((slope, np.ones(len(at)))).astype(np.float32)
+        net = np.concatenate((above, arrays["leave"][:, both].astype(np.float32) * scale))
+        kinds = [np.where(known, arrays[n][:, place], np.float32(0)) for n in KIND_PARTS]
+        share = float(self.card["linear_share"])
         return Readout(
-            net=np.ascontiguousarray(arrays["leave"][:, both], np.float32),
-            net_bias=arrays["leave_bias"][both],
-            linear=np.ascontiguousarray(arrays["linear"][:, columns], np.float32),
-            linear_bias=arrays["linear_bias"][columns],
-            share=share.astype(np.float32),
-            slope=slope.astype(np.float32),
-            kind_odds=np.where(known >= 0, arrays["kind_odds"][:, known], np.float32(0)),
-            kind_level=np.where(known >= 0, arrays["kind_level"][:, known], np.float32(0)),
-            kind_tokens=np.where(known >= 0, arrays["kind_tokens"][:, known], np.float32(0)),
-            prior=arrays["prior"][at],
+            weights=np.ascontiguousarray(np.concatenate((net, arrays["linear"][:, columns]), axis=1)),
+            bias=np.concatenate((arrays["leave_bias"][both] * scale, arrays["linear_bias"][columns])),
+            kinds=np.ascontiguousarray(np.concatenate(kinds, axis=1), np.float32),
+            share=tuple(share if there else 0.0 for there in known.tolist()),
+            prior=tuple(arrays["prior"][at].tolist()),
         )
 
     def predict(self, text: str, readout: Readout | None = None) -> Predicted:
@@ -126,41 +122,45 @@ class Scorer:
         before = x @ self._enter
         before += self._enter_bias
         hidden = before / (1 + np.exp(GATE * before))
-        answers = hidden @ readout.net
-        answers += readout.net_bias
+        answers = np.concatenate((x, hidden)) @ readout.weights
+        answers += readout.bias
         many = len(readout.share)
-        linear = np.concatenate((x, hidden)) @ readout.linear
-        linear += readout.linear_bias
-        kinds = np.maximum(linear[many:], 0)
-        kinds /= kinds.sum() + _TINY
-        net = 1 / (1 + np.exp(-(answers[:many] * readout.slope + kinds @ readout.kind_odds)))
-        level = np.clip(linear[:many] + kinds @ readout.kind_level, FLOOR, 1 - FLOOR)
-        quality = net + readout.share * (level - net)
-        quality = np.clip(quality, FLOOR, 1 - FLOOR)
-        # Drawn in chances, not log odds: that keeps the order of differences between heads.
-        quality += np.float32(doubt * self._pull) * (readout.prior - quality)
-        length = answers[many:] + kinds @ readout.kind_tokens
-        tokens = np.clip(np.exp(np.minimum(length, 12.0)), 1.0, MAX_TOKENS)
-        return Predicted(
-            quality=tuple(round(q, DECIMALS) for q in quality.tolist()),
-            tokens=tuple(round(t, 1) for t in tokens.tolist()),
-            doubt=round(doubt, DECIMALS),
-        )
+        kinds = np.maximum(answers[3 * many :], 0)
+        answers[: 3 * many] += (kinds @ readout.kinds) / (kinds.sum() + _TINY)
+        said = answers.tolist()
+        pull = doubt * self._pull
+        quality = []
+        for j in range(many):
+            net = 1.0 / (1.0 + math.exp(-_within(said[j], 30.0)))
+            chance = _chance(net + readout.share[j] * (_chance(said[2 * many + j]) - net))
+            # Drawn in chances, not log odds: that keeps the order of differences between heads.
+            quality.append(round(_chance(chance + pull * (readout.prior[j] - chance)), DECIMALS))
+        tokens = [
+            round(min(MAX_TOKENS, max(1.0, math.exp(_within(t, 12.0)))), 1) for t in said[many : 2 * many]
+        ]
+        return Predicted(quality=tuple(quality), tokens=tuple(tokens), doubt=round(doubt, DECIMALS))
 
     def _inputs(self, reading: Reading) -> Floats:
-        pieces = reading.pieces
-        vector = self._table_scale[pieces] @ self._table[pieces].astype(np.float32)
-        vector *= np.float32(VECTOR_SCALE) / (np.sqrt(vector @ vector) + _TINY)
+        vector = reading.vector
+        vector = vector * (np.float32(VECTOR_SCALE) / (np.sqrt(vector @ vector) + _TINY))
         counts = np.array(reading.counts, np.float32)
         counts -= self._mean
         counts /= self._spread
-        np.clip(counts, -COUNT_LIMIT, COUNT_LIMIT, out=counts)
+        counts = np.minimum(np.maximum(counts, -COUNT_LIMIT), COUNT_LIMIT)
         hashed = reading.hashed
-        bag = self._bag[hashed].sum(axis=0, dtype=np.float32)
-        bag *= self._bag_scale / np.float32(np.sqrt(len(hashed)))
+        bag = np.add.reduce(self._bag[hashed], axis=0)
+        bag /= np.float32(math.sqrt(len(hashed)))
         return np.concatenate((vector, counts, bag))
 
     def _doubt(self, point: Floats) -> float:
         """0 near a centre of the training texts, 1 as far away as kinds of text that were left out."""
         square = float(point @ point) - 2 * float((self._centres @ point - self._half_norms).max())
         return min(1.0, max(0.0, (math.sqrt(max(square, 0.0)) - self._near) / (self._far - self._near)))
+
+
+def _within(value: float, limit: float) -> float:
+    return min(limit, max(-limit, value))
+
+
+def _chance(value: float) -> float:
+    return min(1.0 - FLOOR, max(FLOOR, value))

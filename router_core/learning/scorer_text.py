@@ -1,7 +1,7 @@
-"""What the scorer sees of a text: its word pieces, its hashed words and pairs, and counts that say what kind it is.
+"""What the scorer sees of a text: the meaning of its words, its hashed words and pairs, and counts that say what kind it is.
 
 Nothing here depends on case, on runs of white space or on accents, so that dressing a request up does not change its
-tier. Each word is looked up once and remembered; the work is linear in the text and stops at `READ_CHARS`.
+tier. Each word is looked up once and remembered as a row; the work is linear in the text and stops at `READ_CHARS`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 from zlib import crc32
 
 import numpy as np
@@ -18,13 +18,16 @@ from numpy.typing import NDArray
 
 from router_core.record import dataclass
 
+Floats = NDArray[np.float32]
 READ_CHARS: Final = 4_000
 HASHED: Final = 1 << 13
 WORD_CHARS: Final = 24
-MEMORY_WORDS: Final = 60_000
+MEMORY_WORDS: Final = 16_384
+"""Words remembered with their vectors, about 300 bytes each; when it is full the memory starts anew."""
 PAIR: Final = 2_654_435_761
 _WORDS: Final = re.compile(r"[a-z]+|[0-9]+|[^\sa-z0-9]|\n")
 _RUNS: Final = re.compile(r"([^\w\s])\1{3,}")
+_RUNNING: Final = ("!!!!", "????", "....", "----", "====", "****", "####", "~~~~", ",,,,")
 _SPACES: Final = re.compile(r"[ \t\r\f\v]+")
 _LINES: Final = re.compile(r"\s*\n\s*")
 _OPTION: Final = re.compile(r"\n\(?[a-j][.)] ")
@@ -38,43 +41,59 @@ COUNTS: Final = len(COUNTED) + 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """One text: rows of the piece table, rows of the hashed table, and `COUNTS` numbers of order one."""
+    """One text: the sum of its pieces' vectors, rows of the hashed table, and `COUNTS` numbers of order one."""
 
-    pieces: list[int]
+    vector: Floats
     hashed: NDArray[np.int64]
     counts: list[float]
 
 
 class TextReader:
-    """Reads texts with one vocabulary; remembers words, never texts."""
+    """Reads texts with one table of word pieces (rows and their scales); remembers words, never texts."""
 
-    def __init__(self, vocabulary: Mapping[str, int]) -> None:
-        self._vocabulary = vocabulary
-        self._words: dict[str, tuple[int, tuple[int, ...]]] = {}
+    def __init__(self, vocabulary: Mapping[str, int], table: NDArray[Any], scale: Floats) -> None:
+        self._vocabulary, self._table, self._scale = vocabulary, table, scale
+        self._vectors = np.zeros((MEMORY_WORDS, table.shape[1]), np.float32)
+        self._hashes = np.zeros(MEMORY_WORDS, np.int64)
+        self._words = _Rows(self._learn)
 
     def read(self, text: str) -> Reading:
         """Everything the scorer knows about a text."""
         text = normalised(text)
         words = _WORDS.findall(text)
-        hashes: list[int] = []
-        pieces: list[int] = []
-        known = self._words
-        for word in words:
-            found = known.get(word)
-            if found is None:
-                found = self._learn(word)
-            hashes.append(found[0])
-            pieces.extend(found[1])
-        single = np.array(hashes, np.int64)
+        if len(self._words) + len(words) > MEMORY_WORDS:
+            self._words.clear()
+        rows = np.array([self._words[word] for word in words], np.int64)
+        single = self._hashes[rows]
         pairs = (single[:-1] * PAIR + single[1:]) >> 7
-        hashed = np.concatenate((_ALWAYS, single, pairs)) & (HASHED - 1)
-        return Reading(pieces=pieces, hashed=hashed, counts=_counts(text, words))
+        return Reading(
+            vector=np.add.reduce(self._vectors[rows], axis=0),
+            hashed=np.concatenate((_ALWAYS, single, pairs)) & (HASHED - 1),
+            counts=_counts(text, words),
+        )
 
-    def _learn(self, word: str) -> tuple[int, tuple[int, ...]]:
-        found = crc32(word.encode()), _split(word, self._vocabulary.get)
-        if len(self._words) < MEMORY_WORDS:
-            self._words[word] = found
-        return found
+    def pieces(self, text: str) -> list[int]:
+        """Rows of the table that a text's words are made of."""
+        row_of = self._vocabulary.get
+        return [row for word in _WORDS.findall(normalised(text)) for row in _split(word, row_of)]
+
+    def _learn(self, word: str, row: int) -> None:
+        pieces = list(_split(word, self._vocabulary.get))
+        self._hashes[row] = crc32(word.encode())
+        self._vectors[row] = self._scale[pieces] @ self._table[pieces].astype(np.float32)
+
+
+class _Rows(dict[str, int]):
+    """Word to row; a new word takes the next row."""
+
+    def __init__(self, learn: Callable[[str, int], None]) -> None:
+        self._learn = learn
+
+    def __missing__(self, word: str) -> int:
+        row = len(self)
+        self._learn(word, row)
+        self[word] = row
+        return row
 
 
 def normalised(text: str) -> str:
@@ -88,7 +107,10 @@ def normalised(text: str) -> str:
         text = _SPACES.sub(" ", text)
     if "\n\n" in text or " \n" in text or "\n " in text:
         text = _LINES.sub("\n", text)
-    return _RUNS.sub(r"\1\1\1", text)
+    for run in _RUNNING:
+        if run in text:
+            return _RUNS.sub(r"\1\1\1", text)
+    return text
 
 
 def _split(word: str, row_of: Callable[[str], int | None]) -> tuple[int, ...]:
@@ -107,20 +129,21 @@ def _split(word: str, row_of: Callable[[str], int | None]) -> tuple[int, ...]:
 
 
 def _counts(text: str, words: list[str]) -> list[float]:
-    log1p = math.log1p
+    log1p, count = math.log1p, text.count
     size, many = len(text), len(words)
     numbers = sum(map(str.isdigit, words))
     letters = sum(map(str.isalpha, words))
-    first = text.find("\na")
-    values = [log1p(text.count(mark)) for mark in COUNTED]
+    lines = count("\n")
+    first = text.find("\na") if lines else -1
+    values = [log1p(count(mark)) for mark in COUNTED]
     values += (
         log1p(size) - 5.5,
         log1p(many) - 4.3,
         log1p(numbers),
         numbers / (many + 1.0) * 4.0,
         letters / (many + 1.0) * 2.0 - 1.5,
-        log1p(text.count("\n")),
-        log1p(len(_OPTION.findall(text))),
+        log1p(lines),
+        log1p(len(_OPTION.findall(text))) if lines else 0.0,
         log1p(first if first >= 0 else size) - 5.5,
     )
     return values

@@ -24,15 +24,15 @@ class Block:
     starts: Ints
 
 
-def read_block(reader: TextReader, table: Floats, texts: Sequence[str]) -> Block:
+def read_block(reader: TextReader, texts: Sequence[str]) -> Block:
     """Read all texts."""
-    vectors = np.zeros((len(texts), table.shape[1]), np.float32)
-    counts, hashed = [], []
-    for i, text in enumerate(texts):
+    found, counts, hashed = [], [], []
+    for text in texts:
         reading = reader.read(text)
-        vectors[i] = table[reading.pieces].sum(axis=0)
+        found.append(reading.vector)
         counts.append(reading.counts)
         hashed.append(reading.hashed)
+    vectors = np.array(found, np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-6
     return Block(
         vectors=vectors,

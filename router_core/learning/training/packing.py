@@ -47,7 +47,7 @@ def weighed_table(table: Arrays, texts: Sequence[str]) -> Arrays:
     reader = _reader(table)
     seen = np.zeros(len(table["table"]))
     for text in texts:
-        np.add.at(seen, reader.read(text).pieces, 1)
+        np.add.at(seen, reader.pieces(text), 1)
     share = (seen + 1) / (seen.sum() + len(seen))
     scale = table["table_norm"].astype(np.float32) * (RARE / (RARE + share)).astype(np.float32)
     return {**{name: table[name] for name in TABLE_PARTS}, "table_scale": scale.astype(np.float16)}
@@ -56,12 +56,11 @@ def weighed_table(table: Arrays, texts: Sequence[str]) -> Arrays:
 def material_of(judged: Judged, table: Arrays, models: Mapping[str, Sequence[str]], seed: int) -> Material:
     """The judged rows read with a weighed table, as written and disturbed."""
     reader = _reader(table)
-    rows = table["table"].astype(np.float32) * table["table_scale"].astype(np.float32)[:, None]
     chance = random.Random(seed)  # noqa: S311 - perturbations for training, reproducible by design
     return Material(
         judged=judged,
-        plain=read_block(reader, rows, judged.texts),
-        disturbed=read_block(reader, rows, [disturbed(text, chance) for text in judged.texts]),
+        plain=read_block(reader, judged.texts),
+        disturbed=read_block(reader, [disturbed(text, chance) for text in judged.texts]),
         routed=routed_heads(models),
         paired=frozenset(model for some in models.values() if len(some) == 2 for model in some),
     )
@@ -98,4 +97,5 @@ def scorer_of(arrays: Arrays, card: Mapping[str, Any]) -> Scorer:
 
 def _reader(table: Arrays) -> TextReader:
     words = table["vocabulary"].tobytes().decode().split("\n")
-    return TextReader({word: row for row, word in enumerate(words)})
+    scale = table.get("table_scale", table["table_norm"]).astype(np.float32)
+    return TextReader({word: row for row, word in enumerate(words)}, table["table"], scale)
