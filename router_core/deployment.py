@@ -46,6 +46,8 @@ STREAM: Final = "events"
 EVENT_BUS: Final = "alerts"
 EVENT_SOURCE: Final = "tierwise"
 ARCHIVE_BUCKET: Final = "archive"
+ARCHIVED: Final = "sha256/"
+"""Below this prefix of the archive lie what is kept by its hash, such as records too large for a table."""
 MODELS_BUCKET: Final = "models"
 LAKE_BUCKET: Final = "lake"
 

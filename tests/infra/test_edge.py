@@ -119,11 +119,17 @@ def test_the_gateways_settings_are_ones_that_it_knows(synthesis: Synthesis) -> N
     ours = {
         name: value
         for name, value in told.items()
-        if name.startswith(("TIERWISE_SERVER", "TIERWISE_EVENTS__DIR", "TIERWISE_TRACING"))
+        if name.startswith(
+            ("TIERWISE_SERVER", "TIERWISE_EVENTS__DIR", "TIERWISE_EVENTS__EMF", "TIERWISE_TRACING")
+        )
     }
     read = overlay({}, ours)
     assert read["server"]["port"] == 8080
     assert read["tracing"]["service"] == "tierwise-prod-gateway"
+    assert read["events"]["emf"] is True, (
+        "what the stream's consumer cannot count comes from the gateway's log"
+    )
+    assert {"TIERWISE_REDIS__URL", "TIERWISE_REDIS__PASSWORD", "TIERWISE_REDIS__ENVIRONMENT"} <= set(told)
     filters = synthesis.stack("prod", "observability").of("XRay::Group").values()
     assert all(f'name: "{read["tracing"]["service"]}"' in group["FilterExpression"] for group in filters)
 

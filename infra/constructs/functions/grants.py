@@ -115,6 +115,16 @@ def _payloads(environment: Environment) -> Grant:
     )
 
 
+def _archived(environment: Environment) -> Grant:
+    """Records that are too large for an item of the decisions table."""
+    bucket = bucket_name(environment, deployment.ARCHIVE_BUCKET)
+    return Grant(
+        actions=("s3:GetObject", "s3:PutObject"),
+        resources=(f"arn:aws:s3:::{bucket}/{deployment.ARCHIVED}*",),
+        reason="Objects are named by the hash of their contents.",
+    )
+
+
 def _device_models(environment: Environment) -> Grant:
     """A device fetches its models by addresses that the API signs."""
     return Grant(
@@ -217,6 +227,7 @@ def _stream(environment: Environment, actions: tuple[str, ...]) -> Grant:
 def _records(environment: Environment) -> tuple[Grant, ...]:
     return (
         _table(environment, "decisions", READ + WRITE),
+        _archived(environment),
         _table(environment, "metrics", WRITE),
         _table(environment, "state", READ + WRITE),
         _stream(environment, ("kinesis:PutRecord", "kinesis:PutRecords")),

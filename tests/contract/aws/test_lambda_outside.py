@@ -4,6 +4,7 @@ and runs that are started once."""
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from gateway.hosts.answered import StoredAnswers, WorkflowRequests
 from gateway.hosts.outside import Outside, aws_outside
 from gateway.settings.loading import load
-from router_core.deployment import WORKFLOW_ARN
+from router_core.deployment import ARCHIVED, WORKFLOW_ARN
 from router_core.errors import ConfigurationError, StoreError
 from router_core.inference import Caller, InferenceRequest, Privacy
 from tests.localmoto import Clients, decisions_table, environment, state_table, unique
@@ -85,6 +86,23 @@ async def test_records_are_delivered_when_flush_returns(aws: Clients, variables:
     found = await lookup.find(ids[0])
     assert found is not None
     assert found["decision"]["chosen"] == "a"
+    await outside.events().close()
+
+
+async def test_a_record_too_large_for_an_item_lies_in_the_archive(
+    aws: Clients, variables: dict[str, str]
+) -> None:
+    outside, request_id = outside_of(variables), unique("req")
+    large = random.Random(3).randbytes(420_000).hex()  # noqa: S311  # nothing that a table could pack
+    outside.events().emit({**decision(request_id), "features": {"large": large}})
+    await outside.flush()
+    kept = aws("s3").list_objects_v2(Bucket=variables["TIERWISE_STORES__ARCHIVE"])["Contents"]
+    assert [entry["Key"].startswith(ARCHIVED) for entry in kept] == [True]
+    lookup = outside.decisions()
+    assert lookup is not None
+    found = await lookup.find(request_id)
+    assert found is not None
+    assert found["decision"]["features"] == {"large": large}
     await outside.events().close()
 
 
