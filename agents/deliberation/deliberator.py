@@ -21,7 +21,7 @@ from agents.deliberation.figures import Figures
 from agents.deliberation.spending import Spending
 from agents.deliberation.suspecting import SAFETY
 from agents.deliberation.tools import History
-from agents.deliberation.track import TrackRecord
+from agents.deliberation.track import Place, TrackRecord
 from agents.sensing import permitted
 from agents.weighing import Weighing
 from router_core.context import RequestContext
@@ -161,11 +161,11 @@ class Deliberator:
             self._figures.count(ROUTER, "too_late_for_target")
             return replace(weighing, decision=self._followed(weighing, replace(advice, accepted=False)))
         self._figures.count(ROUTER, "reused" if advice.reused else "followed")
-        changed, doubt = made.target != fast.target, gate.doubt(fast)
-        self._track.answered(ROUTER, made.request_class, doubt, changed=changed)
+        place, changed = Place.of(ROUTER, fast, gate.doubt(fast)), made.target != fast.target
+        self._track.answered(place, changed=changed)
         if changed:
-            place = (ROUTER, made.request_class, doubt)
-            self._track.followed(made.request_id, place, fast.prediction.quality)
+            promised = gate.promised(fast, made, weighing.table.policy)
+            self._track.followed(made.request_id, place, promised)
         return replace(weighing, decision=made)
 
     def _followed(self, weighing: Weighing, advice: Advice) -> RoutingDecision:
@@ -210,7 +210,7 @@ class Deliberator:
     def _worth(self, weighing: Weighing, question: Question, doubt: float) -> bool:
         decision, policy = weighing.decision, weighing.table.policy
         agent, rules = question.agent, policy.deliberation[question.agent]
-        gain = self._track.gain(agent, decision.request_class, doubt)
+        gain = self._track.gain(Place.of(agent, decision, doubt), doubt)
         return gate.asks(
             rules.mode(decision.request_class),
             sampled=gate.drawn(rules, agent, decision.request_id),

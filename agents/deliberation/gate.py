@@ -36,6 +36,14 @@ def worth_usd(decision: RoutingDecision, policy: Policy, gain: float) -> float:
     return gain * stake * RISK[decision.risk]
 
 
+def promised(fast: RoutingDecision, made: RoutingDecision, policy: Policy) -> float:
+    """The quality at which a changed choice is worth as much as the fast one: its promise, and what the change costs."""
+    dearer = made.prediction.cost_usd - fast.prediction.cost_usd
+    return fast.prediction.quality + dearer / max(
+        policy.deliberation_limits.stake_usd(fast.request_class), 1e-9
+    )
+
+
 def drawn(rules: Deliberates, agent: str, request_id: str) -> bool:
     """Whether the request is in the sample; a hash of its id, so that a repeated stage draws the same."""
     return stable_fraction(f"deliberate:{agent}:{request_id}") < rules.sample_rate

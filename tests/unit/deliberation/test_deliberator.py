@@ -201,7 +201,7 @@ async def test_the_track_record_follows_judgements() -> None:
     thinks = deliberator(thinker, MemoryLedger())
     tie = weighing(rules=rules, specs=(MEC, replace(MEC, name="mec/b"), CLOUD))
     assert (await thinks.weigh(tie, START)).decision.decided_by == "deliberated"
-    for number in range(40):
+    for number in range(300):
         one = replace(tie, decision=replace(tie.decision, request_id=f"r{number}"))
         await thinks.weigh(one, START)
         thinks.judged(f"r{number}", 0.0)
@@ -209,5 +209,5 @@ async def test_the_track_record_follows_judgements() -> None:
     before = len(thinker.asked)
     assert await thinks.weigh(fresh, START) == fresh
     assert len(thinker.asked) == before
-    assert thinks.numbers().outcomes["router", "not_worth"] == 1
+    assert thinks.numbers().outcomes["router", "not_worth"] >= 1
     await thinks.close()

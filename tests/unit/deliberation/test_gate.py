@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from agents.deliberation import gate
-from agents.deliberation.track import PRIOR_GAIN, TrackRecord
+from agents.deliberation.track import CURIOSITY, PRIOR_GAIN, Place, TrackRecord
 from router_core.policy.deliberation import Deliberates
 from tests.unit.agents.house import ask
 from tests.unit.deliberation.thinking import policy, weighing
@@ -58,36 +58,48 @@ def test_the_budget_leaves_the_fast_answer_its_time() -> None:
     assert gate.budget_s(given.context, given.decision, given.table.policy, short, 0.0) == 0.01
 
 
-def told(track: TrackRecord, count: int, *, changed: bool, score: float, doubt: float = 0.45) -> None:
+def place(doubt: float = 0.45, **changes: str) -> Place:
+    decision = replace(weighing().decision, request_class="complex")
+    return Place.of("router", replace(decision, **changes), doubt)  # type: ignore[arg-type]  # by the fields' names
+
+
+def told(track: TrackRecord, count: int, *, changed: bool, score: float) -> None:
     for number in range(count):
-        track.answered("router", "complex", doubt, changed=changed)
-        track.followed(f"r{number}", ("router", "complex", doubt), 0.7)
+        track.answered(place(), changed=changed)
+        track.followed(f"r{number}", place(), 0.7)
         track.judged(f"r{number}", score)
 
 
-def test_the_track_record_begins_with_a_little_trust_and_learns_by_class_and_doubt() -> None:
+def test_the_track_record_begins_curious_and_learns_by_place() -> None:
     good, bad = TrackRecord(), TrackRecord()
-    start = good.gain("router", "complex", 0.45)
-    assert start == pytest.approx(0.45 * PRIOR_GAIN)
-    told(good, 60, changed=True, score=1.0)
-    told(bad, 60, changed=True, score=0.2)
-    assert good.gain("router", "complex", 0.45) > start > 0.0 > bad.gain("router", "complex", 0.45)
-    assert bad.gain("router", "complex", 0.1) > 0.0
-    assert bad.gain("router", "simple", 0.45) == start
+    start = good.gain(place(), 0.45)
+    assert start == pytest.approx(0.45 * PRIOR_GAIN + CURIOSITY)
+    told(good, 300, changed=True, score=1.0)
+    told(bad, 300, changed=True, score=0.2)
+    assert good.gain(place(), 0.45) > 0.25 > 0.0 > bad.gain(place(), 0.45)
+    for other in (place(0.1), place(request_class="simple"), place(target="cloud/other")):
+        assert bad.gain(other, 0.45) == start
 
 
 def test_a_model_that_never_changes_anything_is_worth_little() -> None:
     track = TrackRecord()
-    for _ in range(200):
-        track.answered("router", "complex", 0.45, changed=False)
-    assert 0.0 < track.gain("router", "complex", 0.45) < 0.01
+    for _ in range(400):
+        track.answered(place(), changed=False)
+    assert 0.0 < track.gain(place(), 0.45) < 0.02
 
 
 def test_a_judgement_counts_once_and_old_evidence_fades() -> None:
     track = TrackRecord()
     told(track, 2000, changed=True, score=0.0)
-    low = track.gain("router", "complex", 0.45)
+    low = track.gain(place(), 0.45)
     track.judged("r1", 1.0)
-    assert track.gain("router", "complex", 0.45) == low
+    assert track.gain(place(), 0.45) == low
     told(track, 600, changed=True, score=1.0)
-    assert track.gain("router", "complex", 0.45) > low + 0.1
+    assert track.gain(place(), 0.45) > low + 0.1
+
+
+def test_a_dearer_choice_has_to_be_better() -> None:
+    fast, given = weighing().decision, policy(stake_simple_usd=0.01)
+    dearer = replace(fast, prediction=replace(fast.prediction, cost_usd=fast.prediction.cost_usd + 0.002))
+    assert gate.promised(fast, fast, given) == fast.prediction.quality
+    assert gate.promised(fast, dearer, given) == pytest.approx(fast.prediction.quality + 0.2)
