@@ -15,7 +15,7 @@ import numpy as np
 
 from agents.context import ContextAgent
 from benchmarks.decide import CHARACTERS, table_of
-from benchmarks.figures import Effort, Section, Table, percentile, shown
+from benchmarks.figures import Effort, Section, SkippedError, Table, percentile, shown
 from benchmarks.scorer_runs import Bench, Lines, baseline, few_labels, fitted_on, open_bench, say, scored
 from benchmarks.signals import texts
 from router_core.adapters.scorer_weights import PACKAGED, foresee, open_scorer
@@ -54,7 +54,10 @@ Judged = dict[str, tuple[Rows, Rows]]
 
 def measure(effort: Effort) -> Section:
     """All tables; minutes of fitting."""
-    bench = open_bench()
+    try:
+        bench = open_bench()
+    except SkippedError as error:
+        return Section(name="scorer", tables=(), skipped=(f"scorer: {error}",))
     rows = bench.material.judged
     folds = FOLDS if effort.rounds > 1 else 2
     known, first = _folded(bench, question_folds(rows, folds), "questions")
