@@ -55,7 +55,11 @@ def plan_jobs(
     return JobsPlan(
         store=store,
         clock=clock,
-        pace=Pace(running=settings.workers, lent_s=settings.lent_s, tries=Tries(most=settings.tries)),
+        pace=Pace(
+            running=settings.workers,
+            lent_s=settings.lent_s,
+            tries=Tries(most=settings.tries, first_s=settings.retry_s),
+        ),
         queues=settings.queues,
         specs=tuple(specs),
         judges=settings.judges,

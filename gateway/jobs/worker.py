@@ -156,10 +156,13 @@ class Worker:
         while True:
             await asyncio.sleep(self._pace.lent_s / 3.0)
             for claim, task in tuple(self._running.values()):
-                with contextlib.suppress(StoreError):
-                    opened = await self._store.opened()
-                    if not await opened.queue.extend(claim, self._pace.lent_s):
-                        task.cancel()
+                await self._extend(claim, task)
+
+    async def _extend(self, claim: Claim, task: asyncio.Task[None]) -> None:
+        with contextlib.suppress(StoreError):
+            opened = await self._store.opened()
+            if not await opened.queue.extend(claim, self._pace.lent_s):
+                task.cancel()
 
     async def _give_back(self) -> None:
         """What still runs goes back to the queue at once, instead of when its time is over."""

@@ -28,7 +28,7 @@ class WebhookSecret:
 class JobSettings:
     """Asynchronous requests: where they are kept, how many of each of the `queues` this process runs at once
     (0: `tierwise worker` does), how
-    long a message is lent to a worker, how often it is tried, how long ended jobs are kept. `judges` are
+    long a message is lent to a worker, how often and with which first pause it is tried, how long ended jobs are kept. `judges` are
     the targets that judge, best first; none named means any. Webhooks reach public addresses and
     `webhook_networks`. `key` seals what callers wrote; a SQLite file makes its own."""
 
@@ -45,4 +45,5 @@ class JobSettings:
     max_waiting: int = bounded(100_000, 1, 10_000_000)
     lent_s: float = bounded(15.0, 0.5, 3600.0)
     tries: int = bounded(5, 1, 100)
+    retry_s: float = bounded(1.0, 0.01, 60.0)
     keep_days: float = bounded(7.0, 0.01, 3650.0)

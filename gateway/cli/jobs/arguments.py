@@ -15,7 +15,7 @@ _CONFIG: Final = "settings file (TIERWISE_CONFIG, else ./tierwise.toml)"
 def worker_arguments(parser: Parser) -> None:
     """Which queues, and how much at once."""
     parser.add_argument("queues", metavar="QUEUE", nargs="+", choices=QUEUES, help=", ".join(QUEUES))
-    parser.add_argument("--concurrency", type=_count, help="jobs of a queue at once (jobs.workers)")
+    parser.add_argument("--concurrency", type=_count, help="jobs of a queue at once (jobs.workers, else 8)")
     parser.add_argument("--config", metavar="FILE", help=_CONFIG)
 
 

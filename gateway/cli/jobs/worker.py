@@ -22,6 +22,8 @@ from gateway.composition_plan import Plan, plan
 from gateway.settings.loading import load
 from router_core.errors import ConfigurationError
 
+_AT_ONCE: Final = 8
+"""Where the settings leave the work to workers without saying how much."""
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -33,11 +35,8 @@ def run(options: argparse.Namespace) -> int:
         level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
     )
     settings = load(options.config, os.environ)
-    jobs = replace(settings.jobs, queues=tuple(options.queues))
-    if options.concurrency is not None:
-        jobs = replace(jobs, workers=options.concurrency)
-    if jobs.workers == 0:
-        raise ConfigurationError("a worker that does nothing at once: give --concurrency")
+    at_once = options.concurrency or settings.jobs.workers or _AT_ONCE
+    jobs = replace(settings.jobs, queues=tuple(options.queues), workers=at_once)
     if not packaged():
         raise ConfigurationError("workers need the sql extra: pip install 'tierwise[sql]'")
     made = plan(replace(settings, jobs=jobs), os.environ, sandbox=False)

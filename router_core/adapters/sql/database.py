@@ -7,8 +7,9 @@ again; anything else it says is `StoreError`, without its words, which may hold 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -81,10 +82,8 @@ def transact(engine: Engine, act: Callable[[Connection], T], *, reading: bool = 
     """The act as one transaction, in this thread. Raises `StoreError`."""
     for left in reversed(range(_AGAIN)):
         try:
-            with engine.connect() as connection:
-                connection.execution_options(tierwise_reading=reading)
-                with connection.begin():
-                    return act(connection)
+            with _transaction(engine, reading=reading) as connection:
+                return act(connection)
         except DBAPIError as error:
             if not left or not _rolled_back(error):
                 raise StoreError(_told(error)) from None
@@ -93,6 +92,14 @@ def transact(engine: Engine, act: Callable[[Connection], T], *, reading: bool = 
         except SQLAlchemyError as error:
             raise StoreError(f"the job store refused: {type(error).__name__}") from None
     raise StoreError("the job store did not settle")
+
+
+@contextmanager
+def _transaction(engine: Engine, *, reading: bool) -> Iterator[Connection]:
+    with engine.connect() as connection:
+        connection.execution_options(tierwise_reading=reading)
+        with connection.begin():
+            yield connection
 
 
 def _told(error: DBAPIError) -> str:
