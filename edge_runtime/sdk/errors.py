@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
-from router_core.errors import NoTargetError, TierwiseError
+from router_core.errors import NoTargetError
 
 OFFLINE: Final = "offline"
 SLOW: Final = "slow"
@@ -16,10 +16,12 @@ REASONS: Final = (OFFLINE, SLOW, REFUSED, OVER_BUDGET, UNAVAILABLE)
 _REASON_OF_WORD: Final = {"network": OFFLINE, "budget": OVER_BUDGET, "deadline": SLOW, "busy": UNAVAILABLE}
 
 
-class ClientError(TierwiseError):
-    """No answer. `reason` is one of `REASONS`; `rejected` says why each target that was not asked could not be."""
+class ClientError(Exception):
+    """No answer. `reason` is one of `REASONS`; `rejected` says why each target that was not asked could not be. A tree of
+    its own: what a gateway answers with a status, an app tells its user."""
 
     reason: ClassVar[str] = UNAVAILABLE
+    retryable: ClassVar[bool] = False
 
     def __init__(self, detail: str, *, rejected: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
