@@ -23,7 +23,9 @@ from tests.localaws.site import Site
 
 @pytest.fixture(scope="module", autouse=True)
 def _as_the_templates_say(site: Site) -> None:
-    dynamodb, kinesis, s3 = (site.client(name) for name in ("dynamodb", "kinesis", "s3"))
+    dynamodb, kinesis, s3, sqs = (site.client(name) for name in ("dynamodb", "kinesis", "s3", "sqs"))
+    for queue in ("events-dlq", "functions-dlq"):  # other tests of this session may have left letters there
+        sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName=resource_name("dev", queue))["QueueUrl"])
     for kind, body in declared(site):
         if kind == "DynamoDB::GlobalTable":
             (replica,) = body["Replicas"]
