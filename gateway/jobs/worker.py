@@ -94,6 +94,10 @@ class Worker:
             claims = await opened.queue.claim(self.queue, room, self._pace.lent_s)
         except StoreError:
             return AWAY_S
+        except Exception:
+            # The loop must not end: what is broken today may be put right tomorrow.
+            _log.exception("queue %s could not be read", self.queue)
+            return AWAY_S
         for claim in claims:
             task = asyncio.create_task(self._one(opened, claim))
             self._running[claim.key] = (claim, task)

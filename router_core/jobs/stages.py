@@ -41,9 +41,12 @@ _FOLLOWS: Final[Mapping[str, frozenset[str]]] = {
 }
 
 
-def may_follow(stage: str, after: str) -> bool:
-    """Whether a job may go from `stage` to `after`. Out of a terminal stage only an operator's redrive leads."""
-    return after in _FOLLOWS[stage]
+def left_by(queue: str, stage: str) -> frozenset[str]:
+    """The stages from which a worker of the queue may bring a job to `stage`. Out of a terminal stage only an operator's
+    redrive leads; telling of a job leaves it where it is."""
+    if queue == WEBHOOKS:
+        return SERVES[queue]
+    return frozenset(before for before in SERVES[queue] if stage in _FOLLOWS[before])
 
 
 def message_key(request_id: str, queue: str) -> str:

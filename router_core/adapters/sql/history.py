@@ -14,7 +14,7 @@ from router_core.adapters.sql.rows import changes_of, job_of, row_of
 from router_core.adapters.sql.sealed import Sealer
 from router_core.adapters.sql.tables import HISTORY, MESSAGES
 from router_core.jobs.records import Claim, Job, Step
-from router_core.jobs.stages import ANSWERING, JUDGING, SERVES, TERMINAL, WEBHOOKS, message_key
+from router_core.jobs.stages import ANSWERING, JUDGING, TERMINAL, WEBHOOKS, left_by, message_key
 from router_core.ports import Clock
 
 
@@ -70,7 +70,7 @@ def _advance(connection: Connection, claim: Claim, step: Step, changes: dict[str
         changes = {**changes, "judge_nano": HISTORY.c.judge_nano + step.judge_nano}
     done = connection.execute(
         update(HISTORY)
-        .where(HISTORY.c.request_id == request_id, HISTORY.c.stage.in_(SERVES[claim.queue]))
+        .where(HISTORY.c.request_id == request_id, HISTORY.c.stage.in_(left_by(claim.queue, step.stage)))
         .values(**changes, changed_s=now)
     )
     if done.rowcount != 1:
