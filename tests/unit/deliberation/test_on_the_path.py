@@ -7,7 +7,7 @@ import json
 import random
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -35,7 +35,6 @@ DAY = "2023-11-14"
 BUDGET_MS = 40.0
 THINKING = {"router": {**ALWAYS, "budget_ms": BUDGET_MS}, "context": {**ALWAYS, "budget_ms": BUDGET_MS}}
 CAP_USD = 0.2
-COUNT = 400
 
 
 def numbered(count: int, seed: int = 5) -> list[InferenceRequest]:
@@ -93,7 +92,9 @@ def junk(question: Question) -> Any:
     [None, HANGS, StoreError("throttled"), junk, StoreError("down"), RuntimeError("a fault of ours")],
     ids=["healthy", "slow", "throttled", "junk", "down", "broken"],
 )
-async def test_no_request_fails_and_the_cap_holds_whatever_the_model_does(says: Any) -> None:
+async def test_no_request_fails_and_the_cap_holds_whatever_the_model_does(
+    says: Any, at_size: Callable[[int, int], int]
+) -> None:
     thinker = FakeThinker({} if says is None else {"router": says, "context": says})
     ledger = MemoryLedger()
     rules = policy(THINKING, usd_per_day=CAP_USD, tenant_usd_per_day=CAP_USD)
@@ -109,18 +110,19 @@ async def test_no_request_fails_and_the_cap_holds_whatever_the_model_does(says: 
         taken.append(time.monotonic() - started)
         return answer.status
 
-    waves = numbered(COUNT)
-    for start in range(0, COUNT, 20):
+    count = at_size(400, 10_000)
+    waves = numbered(count)
+    for start in range(0, count, 20):
         statuses = await asyncio.gather(*(one(request) for request in waves[start : start + 20]))
         assert set(statuses) == {"completed"}
     await thinks.close()
     assert await ledger.spent(EVERYBODY, DAY) <= CAP_USD * 1e6
     # Two agents' budgets one after the other, and what twenty requests at once cost this machine.
     assert statistics.quantiles(taken, n=100)[98] < 2 * BUDGET_MS / 1000.0 + 0.4
-    _all_replay(house)
+    assert _replayed(house) == count
 
 
-def _all_replay(house: House) -> None:
+def _replayed(house: House) -> int:
     """Every decision record gives the same bits again, from the records alone."""
     kinds: dict[str, dict[str, Mapping[str, Any]]] = {"state": {}, "policy": {}}
     replayed = 0
@@ -134,7 +136,7 @@ def _all_replay(house: House) -> None:
             assert same(record, again)
             assert again.decided_by == record["decided_by"]
             replayed += 1
-    assert replayed == COUNT
+    return replayed
 
 
 async def test_a_deliberated_answer_says_so_and_its_record_holds_no_content() -> None:

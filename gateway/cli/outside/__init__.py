@@ -1,0 +1,1 @@
+"""The router's figures and reasons for agents outside, over the Model Context Protocol."""
