@@ -26,7 +26,7 @@ FIT_TASKS: Final = ("command", "classify", "extract", "summarize")
 """Tasks with a shift of their own, against chat."""
 FEATURES: Final = ("always", "complexity", "length", "structured", *FIT_TASKS)
 SIZE: Final = len(FEATURES)
-PRIOR: Final = (30.0, *[60.0] * (SIZE - 1))
+PRIOR: Final = (60.0, *[120.0] * (SIZE - 1))
 """The prior's weight by feature, in judgements."""
 KEPT: Final = 0.995
 BOUND: Final = 0.4
@@ -85,13 +85,24 @@ def nothing() -> Residual:
     return Residual(square=np.zeros((SIZE, SIZE)), line=np.zeros(SIZE))
 
 
-def fold(known: Residual, features: tuple[float, ...], left_over: float) -> Residual:
-    """With one judgement: what was `left_over` of it beyond what the prior expected."""
+def fold(known: Residual, features: tuple[float, ...], left_over: float, weight: float = 1.0) -> Residual:
+    """With one judgement: what was `left_over` of it beyond what the prior expected. `weight` is how much of a judgement
+    it counts for."""
     x = np.array(features)
     return Residual(
-        square=known.square * KEPT + x[:, None] * x[None, :],
-        line=known.line * KEPT + x * left_over,
+        square=known.square * KEPT + weight * (x[:, None] * x[None, :]),
+        line=known.line * KEPT + x * (weight * left_over),
         judged=known.judged + 1,
+    )
+
+
+def without(known: Residual, features: tuple[float, ...], left_over: float, faded: float) -> Residual:
+    """Without one judgement whose weight has `faded` to this: it is as if its place had said nothing."""
+    x = np.array(features)
+    return Residual(
+        square=known.square - faded * (x[:, None] * x[None, :]),
+        line=known.line - faded * (x * left_over),
+        judged=known.judged,
     )
 
 

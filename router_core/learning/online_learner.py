@@ -6,18 +6,20 @@ made differently, without somebody whose judgements turned out to be false.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from router_core.context import RequestContext
 from router_core.learning.judge_correction import TRUTH, Audit
-from router_core.learning.online import Residual, coefficients, describe, fold, merge, nothing
+from router_core.learning.online import KEPT, Residual, coefficients, describe, fold, merge, nothing, without
 from router_core.learning.quarantine import Quarantine
 from router_core.record import dataclass
 from router_core.resources import TargetSpec
 from router_core.routing.table import expected_quality
 
+REMEMBERED: Final = 1000
+"""Judgements that can be taken back; older ones have faded to less than a hundredth."""
 RECENT: Final = 4096
 """Requests whose features are known until they are judged; of later judgements only the target counts."""
 LARGEST: Final = 1.5
@@ -39,15 +41,31 @@ class Judged:
         return f"{self.source}:{self.target}" if self.source == TRUTH else f"{self.source}:{self.tenant}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A judgement that was folded, the `number`th of its target."""
+
+    subject: str
+    target: str
+    number: int
+    features: tuple[float, ...]
+    left_over: float
+    weight: float
+
+
 class OnlineLearner:
     """What judgements teach of the targets that `specs` describe. `known` is what is believed; `take` gives what came since
-    it was last called, for other processes, and `hear` takes theirs."""
+    it was last called, for other processes, and `hear` takes theirs. Of a subject that goes into quarantine, what it said
+    lately is taken back."""
 
     def __init__(self, specs: Iterable[TargetSpec]) -> None:
         self._specs = {spec.name: spec for spec in specs}
         self._recent: OrderedDict[str, RequestContext] = OrderedDict()
         self._fresh: dict[str, Residual] = {}
         self._fits: dict[str, tuple[float, ...]] = {}
+        self._told: deque[Told] = deque(maxlen=REMEMBERED)
+        self._counts: Counter[str] = Counter()
+        self._held: set[str] = set()
         self.known: dict[str, Residual] = {}
         self.audit = Audit()
         self.quarantine = Quarantine()
@@ -68,18 +86,50 @@ class OnlineLearner:
         features = describe(context)
         prior = expected_quality(spec, context)
         said = sum(weight * x for weight, x in zip(self.fit(judged.target), features, strict=True))
-        self.quarantine.note(judged.subject, judged.score, min(1.0, max(0.0, prior + said)))
-        if self.quarantine.holds(judged.subject):
+        self.quarantine.note(judged.target, judged.subject, judged.score, min(1.0, max(0.0, prior + said)))
+        if self._is_held(judged.subject):
             return False
+        weight = self.quarantine.trust(judged.target, judged.subject)
         self.audit.note(judged.request_id, judged.source, judged.score)
         score = self.audit.corrected(judged.source, judged.score)
         if score is None:
             return False
         left_over = min(LARGEST, max(-LARGEST, score - prior))
         for sums in (self.known, self._fresh):
-            sums[judged.target] = fold(sums.get(judged.target) or nothing(), features, left_over)
+            sums[judged.target] = fold(sums.get(judged.target) or nothing(), features, left_over, weight)
         self._fits.pop(judged.target, None)
+        self._counts[judged.target] += 1
+        self._told.append(
+            Told(
+                subject=judged.subject,
+                target=judged.target,
+                number=self._counts[judged.target],
+                features=features,
+                left_over=left_over,
+                weight=weight,
+            )
+        )
         return True
+
+    def _is_held(self, subject: str) -> bool:
+        """Whether the subject is in quarantine; when it has just come there, its judgements are taken back."""
+        if not self.quarantine.holds(subject):
+            self._held.discard(subject)
+            return False
+        if subject not in self._held:
+            self._held.add(subject)
+            for one in [told for told in self._told if told.subject == subject]:
+                self._take_back(one)
+        return True
+
+    def _take_back(self, told: Told) -> None:
+        self._told.remove(told)
+        faded = told.weight * KEPT ** (self._counts[told.target] - told.number)
+        for sums in (self.known, self._fresh):
+            # What was handed on already is taken back from the others with the next exchange.
+            before = sums.get(told.target) or nothing()
+            sums[told.target] = without(before, told.features, told.left_over, faded)
+        self._fits.pop(told.target, None)
 
     def fit(self, target: str) -> tuple[float, ...]:
         """The target's coefficients; solved anew only after something was learned."""
