@@ -36,8 +36,6 @@ from router_core.inference import Device, InferenceRequest
 from router_core.policy.document import Policy
 
 Result = TypeVar("Result")
-LOOK_S: Final = 5.0
-"""How old what is known of the battery and the load may be."""
 BUNDLE_S: Final = 300.0
 BUNDLE_TIMEOUT_S: Final = 10.0
 SEND_S: Final = 15.0
@@ -49,13 +47,15 @@ class Options:
     """`home`: the folder where the client keeps its bundle and its outbox, None for nothing on disk. `models`: model
     folders by name, the shipped one when not given; `serving` replaces them by models of one's own keeping, such as
     `LibraryModels`. `device` and `network_type` are the platform's own words, called
-    often and cheap; on Android and iOS they are the only source. `clock` gives wall seconds."""
+    often and cheap; on Android and iOS they are the only source; `look_s` is how old their word may be.
+    `clock` gives wall seconds."""
 
     home: Path | None = None
     models: dict[str, Path] = field(default_factory=lambda: {"intent-v1": SHIPPED / "intent-v1"})
     serving: ServedModels | None = None
     device: Callable[[], Device] | None = None
     network_type: Callable[[], str | None] | None = None
+    look_s: float = 5.0
     threads: int = 1
     outbox_bytes: int = 4 * 1024 * 1024
     clock: Callable[[], float] = time.time
@@ -89,7 +89,7 @@ class Client:
         self._courier = None if self._link is None else Courier(self._outbox, self._thread, self._link)
         self._answering = Answering(Home(self._models), self._link, self._keep)
         self._etag: str | None = None
-        self._seen: tuple[float, Device] = (-LOOK_S, Device())
+        self._seen: tuple[float, Device] = (-chosen.look_s, Device())
         self._answered: dict[str, Known] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -236,7 +236,7 @@ class Client:
 
     def _device(self) -> Device:
         now = time.monotonic()
-        if now - self._seen[0] >= LOOK_S:
+        if now - self._seen[0] >= self._options.look_s:
             reader = self._options.device or own_device
             self._seen = (now, reader())
         return self._seen[1]

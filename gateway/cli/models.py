@@ -1,5 +1,5 @@
 """`tierwise models list`: the device models here with their intents, the models there is dated data about, and those in
-the models bucket; `pull` fetches one of these."""
+the models bucket; `pull` fetches one of these, or a signed one by its address."""
 
 from __future__ import annotations
 
@@ -21,15 +21,19 @@ if TYPE_CHECKING:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the list, or pull. Raises `ConfigurationError` for data files that cannot be read, `StoreError` for a bucket."""
+    """Do one action. Raises `ConfigurationError` for data files that cannot be read and models that are refused,
+    `StoreError` for a bucket."""
     if options.action in ("verify", "evict") or (options.action == "pull" and "://" in options.key):
         from gateway.cli.edge import library
 
         status: int = getattr(library, options.action)(options)
         return status
     settings = load(options.config, os.environ)
-    if options.action == "pull":
-        return pull(settings, options)
+    return pull(settings, options) if options.action == "pull" else show(settings, options)
+
+
+def show(settings: Settings, options: argparse.Namespace) -> int:
+    """Print the list."""
     data = load_data(settings.data.models, settings.data.regions)
     device = device_models()
     known = [dict(entry) for entry in data.models]
