@@ -15,7 +15,7 @@ from router_core.deployment import STAGE
 from router_core.errors import DeadlineError, LostError, StoreError
 from router_core.inference import Caller, InferenceRequest
 from tests.parity.cases import TARGETS, Case
-from tests.parity.site import House, MemoryBlobs, environment
+from tests.parity.site import House, MemoryBlobs, Waited, environment
 from tests.unit.hosts.house import PINNED, asked
 from tests.upstream.server import FaultServer
 
@@ -80,17 +80,22 @@ def test_an_explanation_needs_no_run(house: tuple[House, FaultServer]) -> None:
 class Runner:
     """Gives what it was told to give."""
 
-    def __init__(self, output: str | Exception) -> None:
+    def __init__(self, output: str) -> None:
         self._output = output
 
     async def run(self, name: str, payload: str) -> str:
         assert json.loads(payload)["waiting"] is True
-        if isinstance(self._output, Exception):
-            raise self._output
         return self._output
 
 
-def waiting(output: str | Exception) -> WorkflowAnswers:
+class Throttled(Waited):
+    """A machine that cannot be started now."""
+
+    async def run(self, name: str, payload: str) -> str:
+        raise StoreError("the workflow is throttled (ThrottlingException)")
+
+
+def waiting(output: str) -> WorkflowAnswers:
     inside: Any = None  # nothing here needs it
     return WorkflowAnswers(inside, Runner(output), MemoryBlobs())
 
@@ -118,7 +123,7 @@ async def test_what_the_stages_raised_is_raised_with_the_policy_that_decided() -
 
 def test_a_machine_that_cannot_be_started_is_503_and_the_problem_names_no_address(tmp_path: Path) -> None:
     house = House(environment(dict.fromkeys(TARGETS, "http://127.0.0.1:9"), tmp_path), waited=True)
-    house.waited = Runner(StoreError("the workflow is throttled (ThrottlingException)"))  # type: ignore[assignment]
+    house.waited = Throttled(house.functions)
     try:
         status, body, headers = asked(house, Case(name="throttled", body=TEXT))
     finally:
