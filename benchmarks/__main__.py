@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import decide, gateway, loop_hold, scorer, startup, streams
+from benchmarks import decide, evidence, gateway, loop_hold, scorer, startup, streams
 from benchmarks.figures import QUICK, Effort, Section, SkippedError
 from benchmarks.hosts import section as hosts
 from benchmarks.report import as_record, machine, page, renewed
@@ -18,6 +18,7 @@ from benchmarks.report import as_record, machine, page, renewed
 RESULTS: Final = Path(__file__).with_name("RESULTS.md")
 SECTIONS: Final[dict[str, Callable[[Effort], Section]]] = {
     "decide": decide.measure,
+    "evidence": evidence.measure,
     "startup": startup.measure,
     "loop": loop_hold.measure,
     "gateway": gateway.measure,

@@ -54,6 +54,18 @@ GOALS: Final = (
         unit="x",
         at_least=True,
     ),
+    Goal(
+        key="interval_least",
+        text="95% intervals hold the truth, least of all studies",
+        limit=93,
+        unit="%",
+        at_least=True,
+    ),
+    Goal(key="interval_most", text="the same, most of all studies", limit=97, unit="%"),
+    Goal(key="worse_refused", text="a worse policy is refused", limit=99, unit="%", at_least=True),
+    Goal(key="canary_reach", text="requests that reach a canary of 3 times the cost", limit=1, unit="%"),
+    Goal(key="drift_regret", text="regret under drift, of the frozen router's", limit=1 / 3, unit="x"),
+    Goal(key="lies_regret", text="regret that 30% lying judges add", limit=5, unit="%"),
 )
 
 
