@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import decide, evidence, gateway, loop_hold, scorer, startup, streams
+from benchmarks import decide, device, evidence, gateway, loop_hold, scorer, startup, streams
 from benchmarks.figures import QUICK, Effort, Section, SkippedError
 from benchmarks.hosts import section as hosts
 from benchmarks.report import as_record, machine, page, renewed
@@ -23,6 +23,7 @@ SECTIONS: Final[dict[str, Callable[[Effort], Section]]] = {
     "loop": loop_hold.measure,
     "gateway": gateway.measure,
     "streams": streams.measure,
+    "device": device.measure,
     "hosts": hosts.measure,
     "scorer": scorer.measure,
 }

@@ -31,6 +31,7 @@ from edge_runtime.sdk.outbox import FullError, Item, Outbox
 from edge_runtime.sdk.trusted import BundleKeeper
 from edge_runtime.store import SHIPPED
 from router_core.context import RequestContext
+from router_core.decision import RoutingDecision
 from router_core.errors import NoTargetError
 from router_core.inference import Device, InferenceRequest
 from router_core.policy.document import Policy
@@ -177,6 +178,10 @@ class Client:
         wishes["task"] = "embed"
         turn = self._decide(messages, wishes)
         return await self._within(wishes, turn, self._answering.embed(turn, texts))
+
+    def decide(self, prompt: Prompt, **wishes: Unpack[Wishes]) -> RoutingDecision:
+        """Who would be asked now, and why; nothing is run. Raises a `ClientError`."""
+        return self._decide(prompt, wishes).decision
 
     async def feedback(self, answer_id: str, score: float) -> None:
         """A judgement in [0, 1] of an answer this client gave lately. Raises `DeclinedError` for another id."""
