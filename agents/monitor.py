@@ -72,7 +72,7 @@ class MonitorAgent:
         now = self._clock.now_s()
         self._once(decision.state_sha256, now, table.state)
         self._once(decision.policy_sha256, now, table.policy)
-        self.learner.decided(context)
+        self.learner.decided(context, table.policy.scorer.share)
         self._events.emit(decision_record(now, context, decision, inflight))
 
     def refused(self, request_id: str, tenant: str, error: NoTargetError) -> None:

@@ -14,6 +14,7 @@ from router_core.context import RequestContext
 from router_core.learning.judge_correction import TRUTH, Audit
 from router_core.learning.online import KEPT, Residual, coefficients, describe, fold, merge, nothing, without
 from router_core.learning.quarantine import Quarantine
+from router_core.policy.parse import from_document
 from router_core.record import dataclass
 from router_core.resources import TargetSpec
 from router_core.routing.table import expected_quality
@@ -60,7 +61,7 @@ class OnlineLearner:
 
     def __init__(self, specs: Iterable[TargetSpec]) -> None:
         self._specs = {spec.name: spec for spec in specs}
-        self._recent: OrderedDict[str, RequestContext] = OrderedDict()
+        self._recent: OrderedDict[str, tuple[RequestContext, float]] = OrderedDict()
         self._fresh: dict[str, Residual] = {}
         self._fits: dict[str, tuple[float, ...]] = {}
         self._told: deque[Told] = deque(maxlen=REMEMBERED)
@@ -70,10 +71,10 @@ class OnlineLearner:
         self.audit = Audit()
         self.quarantine = Quarantine()
 
-    def decided(self, context: RequestContext) -> None:
-        """Remember a request until it is judged; well below a microsecond."""
+    def decided(self, context: RequestContext, scored: float = 0.0) -> None:
+        """Remember a request until it is judged, with how far its policy goes by the scorer; well below a microsecond."""
         recent = self._recent
-        recent[context.request_id] = context
+        recent[context.request_id] = context, scored
         if len(recent) > RECENT:
             recent.popitem(last=False)
 
@@ -82,9 +83,9 @@ class OnlineLearner:
         spec = self._specs.get(judged.target)
         if spec is None or not 0.0 <= judged.score <= 1.0:
             return False
-        context = self._recent.get(judged.request_id)
+        context, scored = self._recent.get(judged.request_id) or (None, 0.0)
         features = describe(context)
-        prior = expected_quality(spec, context)
+        prior = expected_quality(spec, context, scored)
         said = sum(weight * x for weight, x in zip(self.fit(judged.target), features, strict=True))
         self.quarantine.note(judged.target, judged.subject, judged.score, min(1.0, max(0.0, prior + said)))
         if self._is_held(judged.subject):
@@ -156,11 +157,15 @@ class OnlineLearner:
 
 
 def learn(specs: Iterable[TargetSpec], records: Iterable[Mapping[str, Any]]) -> OnlineLearner:
-    """The learner that these records make, in their order: the same, to the bit, as the one that was there live."""
-    learner = OnlineLearner(specs)
+    """The learner that these records make, in their order: the same, to the bit, as the one that was there live. Policies
+    come before the decisions that name them, as the monitor writes them."""
+    learner, scored = OnlineLearner(specs), dict[str, float]()
     for record in records:
-        if record["kind"] == "decision" and record.get("chosen") is not None:
-            learner.decided(RequestContext.from_features(record["features"]))
+        if record["kind"] == "policy":
+            scored[record["sha256"]] = from_document(record["document"]).scorer.share
+        elif record["kind"] == "decision" and record.get("chosen") is not None:
+            context = RequestContext.from_features(record["features"])
+            learner.decided(context, scored[record["policy_sha256"]])
         elif record["kind"] == "quality":
             learner.judged(
                 Judged(

@@ -66,7 +66,7 @@ def _few(context: RequestContext, table: TargetTable, extra: list[float] | None)
     rl, rc, re = references.latency_ms, references.cost_usd, references.energy_j
     qualities, fixed, slopes = table.quality[context.task], weights.fixed, table.slopes
     of_complexity, of_length, of_structure = (0.0, 0.0, 0.0) if slopes is None else _fitted(context)
-    foreseen, share = context.foreseen, _learned_share(context, table)
+    foreseen, share, moved = context.foreseen, _learned_share(context, table), table.moved[context.task]
     latency, cost, energy, quality, scores = [], [], [], [], []
     for i, (wait, _, prefill, decode, p_in, p_out, e, e_out, able, drop, trust, _, _) in enumerate(
         table.rows
@@ -78,7 +78,7 @@ def _few(context: RequestContext, table: TargetTable, extra: list[float] | None)
         excess = context.complexity - able
         q = qualities[i] - drop * excess if excess > 0.0 else qualities[i]
         if foreseen:
-            q += share * (foreseen[table.tiers[i]] - q)
+            q += share * (foreseen[table.tiers[i]] + moved[i] - q)
         if slopes is not None:
             a, b, c = slopes[i]
             q = min(1.0, q + a * of_complexity + b * of_length + c * of_structure)
@@ -94,7 +94,8 @@ def _few(context: RequestContext, table: TargetTable, extra: list[float] | None)
 
 
 def _learned_share(context: RequestContext, table: TargetTable) -> float:
-    """How far the learned chance of a tier replaces a target's own quality: the policy's share, less the doubt."""
+    """How far the learned chance of a tier replaces a target's own quality: the policy's share, less the doubt. What judgements
+    say of the target is added to either."""
     return table.policy.scorer.share * (1.0 - context.foreseen[-1]) if context.foreseen else 0.0
 
 
@@ -114,7 +115,8 @@ def _many(context: RequestContext, table: TargetTable, extra: list[float] | None
     excess = np.maximum(context.complexity - able, 0.0)
     q = np.array(table.quality[context.task]) - drop * excess
     if context.foreseen:
-        q += _learned_share(context, table) * (np.array(context.foreseen)[np.array(table.tiers)] - q)
+        foreseen = np.array(context.foreseen)[np.array(table.tiers)] + np.array(table.moved[context.task])
+        q += _learned_share(context, table) * (foreseen - q)
     if table.slopes is not None:
         of_complexity, of_length, of_structure = _fitted(context)
         a, b, c = np.array(table.slopes).T

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from router_core.context import RequestContext
 from router_core.inference import OBJECTIVES, TASKS, TIERS
 from router_core.learning.online import FIT_TASKS
+from router_core.policy.deliberation import ON_THE_PATH
 from router_core.policy.document import Policy, References, Weights
 from router_core.record import dataclass
 from router_core.resources import ResourceState, Target, TargetSpec
@@ -71,8 +72,8 @@ class Objective:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TargetTable:
-    """n targets, ordered by name: each as a `Row`, and the same numbers as columns (n,) for when there are many. `slopes` are
-    what judgements add to a target's quality per unit of complexity, length and structure; None where they add nothing."""
+    """n targets, ordered by name: each as a `Row`, and the same numbers as columns (n,) for when there are many. `moved` is
+    the part of `quality` that judgements brought; `slopes` are what they add to a target's quality per unit of complexity, length and structure; None where they add nothing."""
 
     state: ResourceState
     policy: Policy
@@ -82,6 +83,7 @@ class TargetTable:
     rows: tuple[Row, ...]
     columns: tuple[Array, ...]
     quality: Mapping[str, tuple[float, ...]]
+    moved: Mapping[str, tuple[float, ...]]
     tiers: tuple[int, ...]
     slopes: tuple[tuple[float, float, float], ...] | None
     positions: tuple[Position | None, ...]
@@ -93,6 +95,8 @@ class TargetTable:
     dearest_in: float
     dearest_out: float
     objectives: Mapping[str, Objective]
+    thinks: bool
+    """Whether the policy has any model asked about a request while it waits."""
     permitted: dict[object, tuple[tuple[int, ...], tuple[str | None, ...]]] = field(default_factory=dict)
     """Memo of the filters that do not depend on the request's numbers; bounded by its user."""
 
@@ -112,6 +116,7 @@ def compile_table(state: ResourceState, policy: Policy) -> TargetTable:
         columns=tuple(np.array(rows, dtype=np.float64).reshape(-1, len(Row._fields)).T.copy()),
         quality={task: tuple(_quality(target, task) for target in targets) for task in TASKS},
         tiers=tuple(TIERS.index(p.tier) for p in specs),
+        moved={task: tuple(_moved(target, task) for target in targets) for task in TASKS},
         slopes=_slopes(targets),
         positions=tuple(unit_vector(p.lat, p.lon) for p in specs),
         located=any(p.lat is not None for p in specs),
@@ -124,6 +129,7 @@ def compile_table(state: ResourceState, policy: Policy) -> TargetTable:
         objectives={
             name: _objective(policy.objectives[name], policy.references, targets) for name in OBJECTIVES
         },
+        thinks=any(policy.deliberation[agent].on for agent in ON_THE_PATH),
     )
 
 
@@ -160,9 +166,13 @@ def unit_vector(lat: float | None, lon: float | None) -> Position | None:
 
 def _quality(target: Target, task: str) -> float:
     prior = target.spec.quality.get(task, target.spec.quality_default)
+    return min(1.0, max(0.0, prior + _moved(target, task)))
+
+
+def _moved(target: Target, task: str) -> float:
     fit = target.state.quality_fit
     shift = fit[_SLOPES + FIT_TASKS.index(task)] if fit and task in FIT_TASKS else 0.0
-    return min(1.0, max(0.0, prior + target.state.quality_delta + shift))
+    return target.state.quality_delta + shift
 
 
 def _slopes(targets: tuple[Target, ...]) -> tuple[tuple[float, float, float], ...] | None:
@@ -171,13 +181,19 @@ def _slopes(targets: tuple[Target, ...]) -> tuple[tuple[float, float, float], ..
     return slopes if any(any(one) for one in slopes) else None
 
 
-def expected_quality(spec: TargetSpec, context: RequestContext | None) -> float:
-    """The chance of a good answer before anything was learned of the target; of an unknown request its usual one."""
+def expected_quality(spec: TargetSpec, context: RequestContext | None, scored: float = 0.0) -> float:
+    """The chance of a good answer before anything was learned of the target; of an unknown request its usual one. `scored` is
+    how far the policy lets the scorer's chance take its place."""
     if context is None:
         return spec.quality_default
     excess = context.complexity - spec.capability
     prior = spec.quality.get(context.task, spec.quality_default)
-    return min(1.0, max(0.0, prior - DROP[spec.tier] * excess if excess > 0.0 else prior))
+    if excess > 0.0:
+        prior -= DROP[spec.tier] * excess
+    if context.foreseen:
+        share = scored * (1.0 - context.foreseen[-1])
+        prior += share * (context.foreseen[TIERS.index(spec.tier)] - prior)
+    return min(1.0, max(0.0, prior))
 
 
 def _objective(weights: Weights, references: References, targets: tuple[Target, ...]) -> Objective:
