@@ -31,6 +31,8 @@ MAX_TOKENS: Final = 8_192.0
 DECIMALS: Final = 4
 """Predictions are rounded before anything is decided by them, so that a recorded one replays to the bit."""
 _TINY: Final = np.float32(1e-6)
+WORDS_SHARE: Final = 0.5
+"""How far the words' own reading counts: it is wrong on other questions than the network."""
 KIND_PARTS: Final = ("kind_odds", "kind_tokens", "kind_level")
 
 
@@ -53,6 +55,9 @@ class Readout:
     bias: Floats
     kinds: Floats
     share: tuple[float, ...]
+    words: Floats
+    words_bias: tuple[float, ...]
+    words_share: tuple[float, ...]
     prior: tuple[float, ...]
 
 
@@ -107,6 +112,9 @@ class Scorer:
             weights=np.ascontiguousarray(np.concatenate((net, arrays["linear"][:, columns]), axis=1)),
             bias=np.concatenate((arrays["leave_bias"][both] * scale, arrays["linear_bias"][columns])),
             kinds=np.ascontiguousarray(np.concatenate(kinds, axis=1), np.float32),
+            words=np.ascontiguousarray(arrays["words"][:, place] * arrays["words_scale"][place]),
+            words_bias=tuple(arrays["words_bias"][place].tolist()),
+            words_share=tuple(WORDS_SHARE if there else 0.0 for there in known.tolist()),
             share=tuple(share if there else 0.0 for there in known.tolist()),
             prior=tuple(arrays["prior"][at].tolist()),
         )
@@ -128,11 +136,15 @@ class Scorer:
         kinds = np.maximum(answers[3 * many :], 0)
         answers[: 3 * many] += (kinds @ readout.kinds) / (kinds.sum() + _TINY)
         said = answers.tolist()
+        hashed = reading.hashed
+        words = (np.add.reduce(readout.words[hashed], axis=0) / math.sqrt(len(hashed))).tolist()
         pull = doubt * self._pull
         quality = []
         for j in range(many):
             net = 1.0 / (1.0 + math.exp(-_within(said[j], 30.0)))
             chance = _chance(net + readout.share[j] * (_chance(said[2 * many + j]) - net))
+            lexical = 1.0 / (1.0 + math.exp(-_within(words[j] + readout.words_bias[j], 30.0)))
+            chance += readout.words_share[j] * (lexical - chance)
             # Drawn in chances, not log odds: that keeps the order of differences between heads.
             quality.append(round(_chance(chance + pull * (readout.prior[j] - chance)), DECIMALS))
         tokens = [

@@ -20,8 +20,7 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 EPOCHS: Final = 6
 BATCH: Final = 128
-RATE: Final = 0.3
-DECAY: Final = 1e-5
+RATE: Final = 0.03
 
 
 class Baseline:
@@ -37,29 +36,30 @@ class Baseline:
         tokens = judged.tokens[np.ix_(rows, np.array(columns))]
         known = ~np.isnan(tokens)
         self.tokens = np.where(known, tokens, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-        self._weights = np.zeros((HASHED, len(models)), np.float32)
+        self.weights = np.zeros((HASHED, len(models)), np.float32)
         mean = np.clip(scores[whole].mean(axis=0), 0.02, 0.98) if whole.any() else np.full(len(models), 0.5)
-        self._bias = np.log(mean / (1 - mean)).astype(np.float32)
+        self.bias = np.log(mean / (1 - mean)).astype(np.float32)
         self._fit(rows[whole], scores[whole], np.random.default_rng(seed))
 
     def chances(self, rows: Ints) -> Floats:
         """Rows x models."""
-        bag, _ = bag_of(self._weights, *entries(self._block, rows))
-        result: Floats = 1 / (1 + np.exp(-(bag + self._bias)))
+        bag, _ = bag_of(self.weights, *entries(self._block, rows))
+        result: Floats = 1 / (1 + np.exp(-(bag + self.bias)))
         return result
 
     def _fit(self, rows: Ints, scores: Floats, chance: np.random.Generator) -> None:
-        seen = np.full_like(self._weights, 1e-3)
+        seen = np.full_like(self.weights, 1e-3)
         for _ in range(EPOCHS):
             order = chance.permutation(len(rows))
             for start in range(0, len(rows), BATCH):
                 some = order[start : start + BATCH]
                 flat, starts = entries(self._block, rows[some])
-                bag, scale = bag_of(self._weights, flat, starts)
-                error = (1 / (1 + np.exp(-(bag + self._bias))) - scores[some]) * scale
+                bag, scale = bag_of(self.weights, flat, starts)
+                error = (1 / (1 + np.exp(-(bag + self.bias))) - scores[some]) * scale
                 sizes = np.diff(np.concatenate((starts, [len(flat)])))
-                gradient = np.zeros_like(self._weights)
-                np.add.at(gradient, flat, np.repeat(error, sizes, axis=0))
-                gradient /= len(some)
-                seen += gradient * gradient
-                self._weights -= np.float32(RATE) * gradient / np.sqrt(seen) * 0.1 + DECAY * self._weights
+                by_word = np.argsort(flat, kind="stable")
+                words, first = np.unique(flat[by_word], return_index=True)
+                owner = np.repeat(np.arange(len(some)), sizes)[by_word]
+                gradient = np.add.reduceat(error[owner], first, axis=0) / np.float32(len(some))
+                seen[words] += gradient * gradient
+                self.weights[words] -= np.float32(RATE) * gradient / np.sqrt(seen[words])

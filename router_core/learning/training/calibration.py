@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.learning.logistic import fit_logistic, sigmoid
-from router_core.learning.scorer import FLOOR
+from router_core.learning.scorer import FLOOR, WORDS_SHARE
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -25,11 +25,12 @@ KIND_RIDGE: Final = 4.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """Per row and routed head: log odds, log tokens, linear reading; per row and kind: its share."""
+    """Per row and routed head: log odds, log tokens, linear and word readings; per row and kind: its share."""
 
     odds: Doubles
     lengths: Doubles
     linear: Doubles
+    words: Doubles
     kinds: Doubles
 
     @classmethod
@@ -39,12 +40,13 @@ class Seen:
             odds=np.zeros((rows, heads)),
             lengths=np.zeros((rows, heads)),
             linear=np.zeros((rows, heads)),
+            words=np.zeros((rows, heads)),
             kinds=np.zeros((rows, kinds)),
         )
 
     def put(self, rows: NDArray[np.bool_], other: Seen) -> None:
         """Fill some rows."""
-        for name in ("odds", "lengths", "linear", "kinds"):
+        for name in ("odds", "lengths", "linear", "words", "kinds"):
             getattr(self, name)[rows] = getattr(other, name)
 
 
@@ -85,4 +87,5 @@ def calibrated(seen: Seen, arrays: Arrays, linear_share: float) -> Doubles:
     mixed: Doubles = net + linear_share * (
         np.clip(seen.linear + seen.kinds @ arrays["kind_level"], FLOOR, 1 - FLOOR) - net
     )
+    mixed += WORDS_SHARE * (seen.words - mixed)
     return np.clip(mixed, FLOOR, 1 - FLOOR)

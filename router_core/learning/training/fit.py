@@ -14,13 +14,16 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from router_core.learning.logistic import sigmoid
 from router_core.learning.scorer import COUNT_LIMIT, TIER_HEADS, VECTOR_SCALE
+from router_core.learning.scorer_text import HASHED
+from router_core.learning.training.baseline import Baseline
 from router_core.learning.training.calibration import Seen, calibrated, calibration_of
 from router_core.learning.training.clusters import CENTRES, centres_of, doubt_range
 from router_core.learning.training.features import Block
 from router_core.learning.training.judged import Judged
 from router_core.learning.training.linear import PAIR_RIDGE, TIER_RIDGE, linear_readings, with_hidden
-from router_core.learning.training.network import Net, Shape, Target, fit, inputs, predict
+from router_core.learning.training.network import Net, Shape, Target, bag_of, entries, fit, inputs, predict
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -37,13 +40,14 @@ PULL: Final = 0.8
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
     """What a fit works on: the judged rows, their blocks as written and disturbed, and the heads that are routed to; `paired` are those
-    of tables with two models only."""
+    of tables with two models only, `together` the heads that the same rows know."""
 
     judged: Judged
     plain: Block
     disturbed: Block
     routed: tuple[str, ...]
     paired: frozenset[str] = frozenset()
+    together: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +106,7 @@ class _Part:
         kinds = np.eye(len(judged.sources), dtype=np.float32)[judged.source[rows]]
         wanted = np.concatenate((judged.scores[np.ix_(rows, columns)], kinds), axis=1)
         self._linear, self._linear_bias = linear_readings(layer, wanted, _ridges(material))
+        self._words, self._words_bias = _word_readings(material, rows)
 
     def _scaled(self, block: Block) -> Block:
         counts = np.clip((block.counts - self._mean) / self._spread, -COUNT_LIMIT, COUNT_LIMIT)
@@ -117,8 +122,13 @@ class _Part:
             odds=answers[:, list(columns)].astype(np.float64),
             lengths=answers[:, [heads + c for c in columns]].astype(np.float64),
             linear=linear[:, :many],
+            words=self._by_words(rows),
             kinds=kinds / (kinds.sum(axis=1, keepdims=True) + 1e-6),
         )
+
+    def _by_words(self, rows: Ints) -> Doubles:
+        bag, _ = bag_of(self._words, *entries(self._plain, rows))
+        return sigmoid((bag + self._words_bias).astype(np.float64))
 
     def points(self, rows: Ints) -> Floats:
         """What doubt is measured on: the inputs that are not learned."""
@@ -128,7 +138,11 @@ class _Part:
         """The file's form: small types, nets already averaged."""
         net: Net = self._net
         scale = (np.abs(net.bag).max(axis=0) / 127 + 1e-9).astype(np.float32)
+        words_scale = (np.abs(self._words).max(axis=0) / 127 + 1e-9).astype(np.float32)
         return {
+            "words": np.rint(self._words / words_scale).astype(np.int8),
+            "words_scale": words_scale,
+            "words_bias": self._words_bias,
             "counts_mean": self._mean,
             "counts_spread": self._spread,
             "bag": np.rint(net.bag / scale).astype(np.int8),
@@ -151,6 +165,20 @@ def _ridges(material: Material) -> list[float]:
     """Per column of the linear readings: the routed heads, then the kinds."""
     heads = [PAIR_RIDGE if name in material.paired else TIER_RIDGE for name in material.routed]
     return heads + [TIER_RIDGE] * len(material.judged.sources)
+
+
+def _word_readings(material: Material, rows: Ints) -> tuple[Floats, Floats]:
+    """The baseline's reading of every routed head: another view of the text, wrong on other questions."""
+    weights = np.zeros((HASHED, len(material.routed)), np.float32)
+    bias = np.zeros(len(material.routed), np.float32)
+    for names in material.together:
+        columns = [material.judged.heads.index(name) for name in names]
+        known = rows[~np.isnan(material.judged.scores[np.ix_(rows, np.array(columns))]).any(axis=1)]
+        if len(known):
+            one = Baseline(material.judged, material.plain, known, names)
+            place = [material.routed.index(name) for name in names]
+            weights[:, place], bias[place] = one.weights, one.bias
+    return weights, bias
 
 
 def _rows_of(block: Block, rows: Ints) -> Block:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from router_core.learning.scorer import Scorer
+from router_core.learning.scorer import TIER_HEADS, Scorer
 from router_core.learning.scorer_text import TextReader
 from router_core.learning.training.features import read_block
 from router_core.learning.training.fit import (
@@ -62,6 +62,7 @@ def material_of(judged: Judged, table: Arrays, models: Mapping[str, Sequence[str
         plain=read_block(reader, judged.texts),
         disturbed=read_block(reader, [disturbed(text, chance) for text in judged.texts]),
         routed=routed_heads(models),
+        together=(TIER_HEADS, *sorted({tuple(some) for some in models.values()})),
         paired=frozenset(model for some in models.values() if len(some) == 2 for model in some),
     )
 

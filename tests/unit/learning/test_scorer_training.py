@@ -63,8 +63,8 @@ def test_the_same_seed_gives_the_same_bytes(material: tuple[Material, Arrays], w
 def test_hard_questions_are_expected_to_go_wrong_on_the_device_and_to_run_long(scorer: Scorer) -> None:
     easy = scorer.predict("Please count the 12 apples and rivers of set 12")
     hard = scorer.predict("Please diagonalise the 12 apples and rivers of set 12")
-    assert easy.quality[0] > hard.quality[0] + 0.15
-    assert hard.quality[2] > hard.quality[0] + 0.15
+    assert easy.quality[0] > hard.quality[0] + 0.1
+    assert hard.quality[2] > hard.quality[0] + 0.1
     assert hard.tokens[0] > 3 * easy.tokens[0]
 
 
