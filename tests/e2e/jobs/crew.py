@@ -14,6 +14,8 @@ from pathlib import Path
 
 from tests.e2e.faults.settings_file import CREDENTIALS
 
+MEAN_S = 5.0
+
 
 class Crew:
     """`count` workers in `folder`, with the gateway's settings file and variables."""
@@ -34,9 +36,9 @@ class Crew:
                 cwd=self._folder, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
 
-    def kill_at_random(self, chance: random.Random, mean_s: float) -> None:
-        """Until the crew ends: wait, kill one, put another in its place."""
-        while not self._over.wait(chance.uniform(0.5, 1.5) * mean_s):
+    def kill_at_random(self, chance: random.Random, most: int) -> None:
+        """So often, or until the crew ends: wait, kill one, put another in its place."""
+        while self.killed < most and not self._over.wait(chance.uniform(0.5, 1.5) * MEAN_S):
             place = chance.randrange(len(self._processes))
             self._processes[place].kill()
             self._processes[place].wait()
@@ -70,11 +72,11 @@ class Crew:
 
 @contextmanager
 def killed_crew(
-    folder: Path, count: int, environment: Mapping[str, str], *, seed: int, mean_s: float
+    folder: Path, count: int, environment: Mapping[str, str], *, kills: int, seed: int = 11
 ) -> Iterator[Crew]:
-    """Workers of whom one is killed every `mean_s` seconds or so."""
+    """Workers of whom one is killed every few seconds, `kills` times at most."""
     crew = Crew(folder, count, environment)
-    killer = threading.Thread(target=crew.kill_at_random, args=(random.Random(seed), mean_s))
+    killer = threading.Thread(target=crew.kill_at_random, args=(random.Random(seed), kills))
     try:
         crew.await_ready(count)
         killer.start()
