@@ -35,7 +35,7 @@ drift takes 0.4 of the edge model's quality, and "told" is a router that was tol
 def measure(effort: Effort) -> Section:
     """All proofs; sizes follow the effort's calls."""
     scale = effort.calls / 4_000
-    logs, count, streams = max(20, int(1_000 * scale)), max(20, int(1_000 * scale)), max(2, int(10 * scale))
+    logs, count, streams = max(20, int(1_000 * scale)), max(20, int(300 * scale)), max(2, int(4 * scale))
     proven, ended = studies(logs, 4_000), _canaries(count)
     taught = _streams(streams)
     seconds = _replay_seconds(max(1_000, int(20_000 * scale)))
