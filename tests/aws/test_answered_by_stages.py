@@ -9,7 +9,7 @@ import pytest
 
 from router_core.deployment import SYNC_MACHINE
 from router_core.stages import NAMES
-from tests.aws.conftest import Client
+from tests.aws.conftest import Client, until
 from tests.aws.switch import answered_by_stages
 from tests.aws.test_workflow import QUESTION, REFUSED, entered, failures, past
 from tests.localaws.site import Site
@@ -17,15 +17,22 @@ from tests.localaws.site import Site
 FIELDS = {"preferences": {"tiers": ["mec", "cloud"]}, "params": {"temperature": 0, "max_tokens": 32}}
 
 
+def awake(phone: Client) -> None:
+    """All functions of the stages have begun: six cold ones on a busy machine may together outlast a deadline."""
+    until(lambda: phone.infer(f"{QUESTION} {uuid.uuid4()}", **FIELDS).status, lambda status: status == 200)
+
+
 @pytest.fixture
-def stepped(site: Site) -> Iterator[Site]:
+def stepped(site: Site, phone: Client) -> Iterator[Site]:
     with answered_by_stages(site):
+        awake(phone)
         yield site
 
 
 def test_every_stage_answers_who_waits_as_one_function_does(site: Site, phone: Client) -> None:
     direct = phone.infer(QUESTION, **FIELDS)
     with answered_by_stages(site):
+        awake(phone)
         reply = phone.infer(QUESTION, **FIELDS)
         kept = phone.get(f"/inference/{reply.json['request_id']}")
     assert (reply.status, direct.status) == (200, 200), reply.body
