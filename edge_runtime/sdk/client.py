@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -264,7 +265,12 @@ class Client:
         return known.answer
 
     async def _keep(self, item: Item) -> None:
-        await self._thread.run(self._outbox.put, item)
+        try:
+            await self._thread.run(self._outbox.put, item)
+        except sqlite3.Error as error:
+            if item.kind == "request":
+                raise OfflineError("the gateway cannot be reached, and nothing can be kept here") from error
+            return  # a full disk costs the report, not the answer
         if self._courier is not None:
             self._courier.wake()
 

@@ -71,7 +71,8 @@ class Outbox:
         size, now = len(body.encode()) + 100, self._now_s()
         with _transaction(self._db):
             self._expire(now)
-            self._make_room(item.kind, size)
+            if not self._make_room(item.kind, size):
+                return
             self._db.execute(
                 "INSERT OR IGNORE INTO items (id, kind, session, body, size, expires_s) VALUES (?, ?, ?, ?, ?, ?)",
                 (item.id, item.kind, item.session, body, size, now + TTL_S[item.kind]),
@@ -151,17 +152,22 @@ class Outbox:
         self._dropped(self._db.execute("DELETE FROM items WHERE expires_s <= ?", (now,)).rowcount)
         self._db.execute("DELETE FROM results WHERE expires_s <= ?", (now,))
 
-    def _make_room(self, kind: Kind, size: int) -> None:
+    def _make_room(self, kind: Kind, size: int) -> bool:
+        """Whether there is room; a report that finds none among requests is itself what is dropped."""
         used = self._db.execute("SELECT COALESCE(SUM(size), 0) FROM items").fetchone()[0]
         while used + size > self._max_bytes:
             oldest = self._db.execute(
                 "SELECT id, size FROM items WHERE kind != 'request' ORDER BY seq LIMIT 1"
             ).fetchone()
+            if oldest is None and kind != "request":
+                self._dropped(1)
+                return False
             if oldest is None:
                 raise FullError(f"the outbox holds its {self._max_bytes} bytes of {kind}s")
             self._db.execute("DELETE FROM items WHERE id = ?", (oldest[0],))
             self._dropped(1)
             used -= oldest[1]
+        return True
 
     def _dropped(self, count: int) -> None:
         if count > 0:

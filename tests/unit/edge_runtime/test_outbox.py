@@ -153,7 +153,10 @@ def test_reports_make_room_oldest_first_and_requests_are_refused_when_full() -> 
             break
     else:
         pytest.fail("it never said that it is full")
+    before = outbox.waiting()
+    outbox.put(report(99, size=800))
     assert set(outbox.waiting()) == {"request", "dropped"}
+    assert outbox.waiting()["dropped"] == before["dropped"] + 1
 
 
 WRITER = """
