@@ -42,15 +42,20 @@ def test_what_is_sent_is_what_the_schemas_say() -> None:
     check("bundle", json.loads(payload()))
     check("envelope", json.loads(envelope()))
     body = {
-        "reports": [{"id": "rep_12345678", "target": "device/intent-v1", "status": "failed", "reason": "refused"}],
-        "judgements": [{"id": "jud_12345678", "report": "rep_12345678", "target": "device/intent-v1", "score": 1}],
+        "reports": [
+            {"id": "rep_12345678", "target": "device/intent-v1", "status": "failed", "reason": "refused"}
+        ],
+        "judgements": [
+            {"id": "jud_12345678", "report": "rep_12345678", "target": "device/intent-v1", "score": 1}
+        ],
     }
     check("outcomes", body)
     BodyDecoder(OutcomesBody).decode(json.dumps(body).encode())
 
 
 @pytest.mark.parametrize(
-    "change", [{"id": "short"}, {"status": "done"}, {"reason": "tired"}, {"latency_ms": -1}, {"text": "a word"}]
+    "change",
+    [{"id": "short"}, {"status": "done"}, {"reason": "tired"}, {"latency_ms": -1}, {"text": "a word"}],
 )
 def test_schema_and_gateway_refuse_the_same(change: dict[str, object]) -> None:
     report = {"id": "rep_12345678", "target": "device/intent-v1", "status": "completed", **change}
