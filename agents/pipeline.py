@@ -104,7 +104,7 @@ class Pipeline:
         table, inflight = self._resource.view(policy)
         seen = self._now()
         decision = self._router.route(context, table, inflight)
-        if self._thinking is not None:
+        if table.thinks and self._thinking is not None:
             weighing = Weighing(
                 request=request, context=context, decision=decision, table=table, inflight=inflight
             )

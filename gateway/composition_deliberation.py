@@ -52,6 +52,8 @@ def open_deliberation(
     if region is None:
         return None
     if find_spec("strands") is None or find_spec("boto3") is None:
+        if not _configured(made):
+            return None  # the sandbox shows what is installed
         raise ConfigurationError(
             "settings: deliberation needs its packages: pip install 'tierwise[aws,deliberation]'"
         )
@@ -99,6 +101,11 @@ async def _keep_reviewing(thinking: Deliberator, router: Router, events: EventSi
         except Exception:
             # A fault in here ends one look, not all that follow.
             _log.exception("a review failed")
+
+
+def _configured(made: Plan) -> bool:
+    settings = made.settings.deliberation
+    return settings.region is not None or settings.endpoint_url is not None
 
 
 def nova_place(settings: DeliberationSettings, region: str, access: Access, data: DatedData) -> Any:

@@ -16,7 +16,6 @@ from agents.deliberation import classing, gate, routing, suspecting
 from agents.deliberation.alike import look_alike
 from agents.deliberation.asked import Answered, Asker, Asking
 from agents.deliberation.asking import Question, Thinker
-from agents.deliberation.classing import CONTEXT
 from agents.deliberation.figures import Figures
 from agents.deliberation.spending import Spending
 from agents.deliberation.suspecting import SAFETY
@@ -29,7 +28,7 @@ from router_core.decision import RoutingDecision
 from router_core.deliberation import Advice, Word
 from router_core.errors import NoTargetError
 from router_core.monitoring import DeliberationNumbers
-from router_core.policy.deliberation import OFF
+from router_core.policy.deliberation import OFF, ON_THE_PATH
 from router_core.policy.document import Policy
 from router_core.ports import Clock, Ledger
 from router_core.record import dataclass
@@ -37,7 +36,6 @@ from router_core.resources import TargetSpec
 from router_core.routing.decide import decide
 from router_core.routing.preferred import ROUTER, followed
 
-ON_THE_PATH: Final = (SAFETY, CONTEXT, ROUTER)
 _log: Final = logging.getLogger("tierwise.deliberation")
 
 

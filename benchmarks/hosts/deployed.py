@@ -49,7 +49,9 @@ def _row(name: str, times: list[float], cpu_ms: float) -> tuple[str, ...]:
 def _asked(site: Site, calls: int) -> tuple[list[float], float]:
     """Milliseconds of each request, and CPU milliseconds in functions per request."""
     for number in range(_WARM):
-        with suppress(RuntimeError):  # six functions that begin cold may together outlast a request's deadline
+        with suppress(
+            RuntimeError
+        ):  # six functions that begin cold may together outlast a request's deadline
             _once(site, f"warm {number}")
     before = _functions_cpu_s()
     times = [_once(site, f"number {number}") for number in range(calls)]

@@ -39,7 +39,7 @@ def _cost(parser: Parser) -> None:
         "--mode",
         choices=("one-function", "state-machine", "async"),
         default="one-function",
-        help="what answers: one function, the stages while it waits, or the stages later"
+        help="what answers: one function, the stages while it waits, or the stages later",
     )
     parser.add_argument(
         "--seconds", type=_within(0.0, 900.0), default=0.8, help="a function's wait for a tier"

@@ -224,8 +224,12 @@ COMMANDS: Final = (
     _command("edge", edge_arguments, "serve the device model locally, or make keys for devices"),
     _command("aws", aws_arguments, "price a deployment on AWS, or look whether one stands"),
     _command("jobs.worker", worker_arguments, "work on asynchronous requests, without serving any"),
-    _command("jobs.queue", queue_arguments, "look into the queues of asynchronous requests, redrive dead ones"),
-    _command("outside.mcp", _gateway, "offer a running gateway's figures and reasons to agents over MCP (stdio)"),
+    _command(
+        "jobs.queue", queue_arguments, "look into the queues of asynchronous requests, redrive dead ones"
+    ),
+    _command(
+        "outside.mcp", _gateway, "offer a running gateway's figures and reasons to agents over MCP (stdio)"
+    ),
     _command("demo", _demo, "play sixteen requests in a sandbox and print where each went and why"),
     _command("scoring.train", train_arguments, "fit the routing scorer on tables of judged answers"),
     _command("scoring.predict", predict_arguments, "predict quality and length for a folder of questions"),

@@ -34,7 +34,10 @@ def trace_groups(scope: Construct, *, env: str, latency_s: float) -> None:
         ),
     )
     own = f'service(id(name: "{resource_name(env, "gateway")}"))'
-    for name, which in (("slow", f"responsetime > {latency_s:g}"), ("failed", "error = true OR fault = true")):
+    for name, which in (
+        ("slow", f"responsetime > {latency_s:g}"),
+        ("failed", "error = true OR fault = true"),
+    ):
         xray.CfnGroup(
             scope,
             f"Traces-{name}",

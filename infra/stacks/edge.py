@@ -71,6 +71,8 @@ class EdgeStack(Stack):
             )
             # By its address: what is granted here is said here, not in the key's own stack.
             key = kms.Key.from_key_arn(self, "DataKey", data.key.key_arn)
-            nodes = NodeServices(self, "Nodes", environment=environment, cluster=cluster, network=vpc, key=key)
+            nodes = NodeServices(
+                self, "Nodes", environment=environment, cluster=cluster, network=vpc, key=key
+            )
             for model in size.models:
                 nodes.serve(model, machines)

@@ -12,6 +12,8 @@ from router_core.record import dataclass
 OFF, GATED, SAMPLED, ALWAYS = "off", "gated", "sampled", "always"
 MODES: Final = (OFF, GATED, SAMPLED, ALWAYS)
 AGENTS: Final = ("context", "resource", "router", "cache", "monitor", "safety")
+ON_THE_PATH: Final = ("safety", "context", "router")
+"""Those whose models are asked about a request while it waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

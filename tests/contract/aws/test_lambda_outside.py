@@ -93,7 +93,7 @@ async def test_a_record_too_large_for_an_item_lies_in_the_archive(
     aws: Clients, variables: dict[str, str]
 ) -> None:
     outside, request_id = outside_of(variables), unique("req")
-    large = random.Random(3).randbytes(420_000).hex()  # noqa: S311  # nothing that a table could pack
+    large = random.Random(3).randbytes(420_000).hex()  # nothing that a table could pack
     outside.events().emit({**decision(request_id), "features": {"large": large}})
     await outside.flush()
     kept = aws("s3").list_objects_v2(Bucket=variables["TIERWISE_STORES__ARCHIVE"])["Contents"]

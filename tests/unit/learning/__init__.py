@@ -1,0 +1,1 @@
+"""What is learned from outcomes and judgements, and when it may change anything."""
