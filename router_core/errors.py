@@ -21,7 +21,6 @@ TierwiseError
 ├── StoreError                   cache, state or telemetry; never fails a request
 │   ├── StaleStateError          a conditional write found another version
 │   └── NotTakenError            a service does not read such content
-├── NotProvenError               a change that evidence does not speak for; an operator may force it
 └── ConfigurationError           at start only
 
 Messages are read by users: one sentence, no secret, no address of an upstream.
@@ -165,10 +164,6 @@ class NotTakenError(StoreError):
     """A service does not read such content: too long, another language, no image. It says nothing of its health."""
 
     retryable = False
-
-
-class NotProvenError(TierwiseError):
-    """The evidence says that a change is worse, or says too little."""
 
 
 class ConfigurationError(TierwiseError):

@@ -17,7 +17,7 @@ from typing import Final
 
 from router_core.adapters.aws.ssm_policy_store import KEPT, SsmPolicyStore, Stored
 from router_core.deployment import CANARY, STABLE
-from router_core.errors import ConfigurationError, NotFoundError, NotProvenError, StaleStateError
+from router_core.errors import ConfigurationError, NotFoundError, StaleStateError, TierwiseError
 from router_core.learning.off_policy.verdict import Verdict
 from router_core.policy.document import Policy
 from router_core.policy.parse import parse
@@ -74,6 +74,10 @@ def named(stored: Stored | None) -> str:
         return f"{parse(stored.text).label} (version {stored.version})"
     except ConfigurationError:
         return f"invalid (version {stored.version})"
+
+
+class NotProvenError(TierwiseError):
+    """The evidence says that a change is worse, or says too little; an operator may force it."""
 
 
 def check_proof(proof: Verdict, *, force: bool) -> None:

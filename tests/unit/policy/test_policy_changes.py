@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from gateway.cli.policy.changes import ROOM, Author, PolicyChanges, named, standing
+from gateway.cli.policy.changes import ROOM, Author, NotProvenError, PolicyChanges, named, standing
 from router_core.adapters.aws.ssm_policy import look
 from router_core.errors import (
     ConfigurationError,
     NotFoundError,
-    NotProvenError,
     StaleStateError,
     StoreError,
 )
