@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from gateway.http.wire.chat import ChatBody, CompletionBody
+from gateway.http.wire.device import OutcomesBody
 from gateway.http.wire.embeddings import EmbeddingsBody
 from gateway.http.wire.inference import FeedbackBody, InferenceBody, OutcomeBody
 from gateway.http.wire.responses import ResponsesBody
@@ -127,6 +128,13 @@ _OPERATIONS: Final = (
         summary="Report what a device made of its plan",
         body=OutcomeBody,
         done=(204,),
+    ),
+    _Operation(path="/device/bundle", method="get", summary="Signed policy and catalogue for devices"),
+    _Operation(
+        path="/device/outcomes",
+        method="post",
+        summary="Report what devices ran by themselves; sent again it changes nothing",
+        body=OutcomesBody,
     ),
     _Operation(path="/v1/chat/completions", method="post", summary="Chat", body=ChatBody, streams=True),
     _Operation(
