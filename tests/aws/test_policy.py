@@ -140,9 +140,9 @@ def _session_of_the_canary(phone: Client) -> str:
 
 
 def test_promote_gives_everybody_the_canary(site: Site, phone: Client, tool: Tool) -> None:
-    change = tool("promote", "--why", "it is better", "--by", "ann", "--force", "--yes")
-    forced = "forced (not enough evidence): it is better"
-    assert (change["action"], change["by"], change["why"]) == ("promote", "ann", forced)
+    change = tool("promote", "--why", "it is better", "--by", "ann", "--yes")
+    why = "without evidence: it is better"
+    assert (change["action"], change["by"], change["why"]) == ("promote", "ann", why)
     sessions = [f"session-{number}" for number in range(12)]
     until(lambda: {policy_of(phone, one) for one in sessions}, lambda names: names == {"canary"}, SEEN_S)
 

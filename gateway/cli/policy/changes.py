@@ -76,13 +76,19 @@ def named(stored: Stored | None) -> str:
         return f"invalid (version {stored.version})"
 
 
+UNWEIGHED: Final = "no evidence"
+"""The word of `Verdict` where no decision at all is on record."""
+
+
 class NotProvenError(TierwiseError):
     """The evidence says that a change is worse, or says too little; an operator may force it."""
 
 
 def check_proof(proof: Verdict, *, force: bool) -> None:
-    """Raises `NotProvenError` for a change that the evidence does not speak for, unless it is forced."""
-    if proof.word != "better" and not force:
+    """Raises `NotProvenError` for a change that the evidence does not speak for, unless it is forced. Where there is no
+    record of any decision there is nothing to ask: whoever promotes from another machine than the gateways' must not
+    learn to force."""
+    if proof.word not in ("better", UNWEIGHED) and not force:
         raise NotProvenError(
             f"{proof.word}: {proof.why}; --force promotes all the same, and is recorded with the reason"
         )
@@ -126,14 +132,15 @@ class PolicyChanges:
         return self._record("push", self._shift(share, ramp), named(before), after)
 
     def promote(self, proof: Verdict, *, force: bool = False) -> Change:
-        """The canary becomes stable, for everybody. Only with the `proof` that it is better, or by `force`, which is then
-        part of the recorded reason. Raises `NotProvenError`."""
+        """The canary becomes stable, for everybody. Only with the `proof` that it is better, by `force`, or where no
+        record of any decision is at hand; the latter two are then part of the recorded reason. Raises `NotProvenError`."""
         canary, before = self._seen.labelled(CANARY), self._seen.in_force
         if canary is None or before is None:
             raise NotFoundError(f"no version of {self._store.policy} has the label {CANARY}: push one first")
         if proof.word != "better":
             check_proof(proof, force=force)
-            why = f"forced ({proof.word}): {self._author.why}"[:MAX_WORDS]
+            how = f"forced ({proof.word})" if force else "without evidence"
+            why = f"{how}: {self._author.why}"[:MAX_WORDS]
             self._author = replace(self._author, why=why)
         after = f"{parse(canary.text).label} (version {canary.version})"
         self._check_unchanged()

@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.cli.output import note, print_json, print_table
-from gateway.cli.policy.changes import Author, PolicyChanges, Standing, check_proof, named, standing
+from gateway.cli.policy.changes import (
+    UNWEIGHED,
+    Author,
+    PolicyChanges,
+    Standing,
+    check_proof,
+    named,
+    standing,
+)
 from gateway.cli.policy.files import print_diff
 from gateway.composition_policy import policy_store
 from router_core.adapters.aws.client import aws_client, error_code
@@ -137,7 +145,10 @@ def _proof(options: argparse.Namespace, seen: Standing, after: Policy | None) ->
         before = None
     if before is None or after is None:
         return Verdict(word="not enough evidence", why="there is no policy to compare with")
-    return simulate(options, after, before).verdict
+    found = simulate(options, after, before)
+    if not found.overall.decisions:
+        return Verdict(word=UNWEIGHED, why="no decision of that time is on record here; nothing was weighed")
+    return found.verdict
 
 
 def _rollback(options: argparse.Namespace, store: SsmPolicyStore) -> int:

@@ -22,7 +22,8 @@ from router_core.learning.off_policy.columns import METRICS, Columns, Counts
 from router_core.learning.off_policy.estimators import Value, quantiles, summary, value
 from router_core.record import dataclass
 
-Word = Literal["better", "worse", "not enough evidence"]
+Word = Literal["better", "worse", "not enough evidence", "no evidence"]
+"""`no evidence` is what is said where no decision at all is on record: nothing was weighed."""
 SHARES: Final = (0.5, 0.95, 0.99)
 SIDES: Final = ("new", "old", "difference")
 GROUPS: Final = 20

@@ -322,6 +322,13 @@ def test_promote_refuses_what_the_evidence_does_not_speak_for(word: Any) -> None
     assert in_force(fake) == ("one", "two", 0.2)
 
 
+def test_where_nothing_is_on_record_a_promotion_passes_and_says_so() -> None:
+    fake = filled("one", "two", stable=1, canary=2, share=0.2)
+    change = changes(fake).promote(Verdict(word="no evidence", why="no decision is on record"))
+    assert change.why == "without evidence: cheaper"
+    assert in_force(fake)[0] == "two"
+
+
 def test_a_forced_promotion_is_recorded_as_such() -> None:
     fake = filled("one", "two", stable=1, canary=2, share=0.2)
     change = changes(fake).promote(UNPROVEN, force=True)
