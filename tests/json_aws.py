@@ -16,7 +16,7 @@ import botocore.session
 from botocore.model import OperationModel, Shape
 from botocore.validate import ParamValidator
 
-SERVICES = ("comprehend", "textract", "service-quotas")
+SERVICES = ("comprehend", "textract", "service-quotas", "pricing")
 Answer = Mapping[str, Any] | Exception
 Play = Callable[[Mapping[str, Any]], Answer]
 """Answers an operation from its parameters, or with an error to be sent."""

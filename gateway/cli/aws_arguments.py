@@ -17,6 +17,7 @@ def aws_arguments(parser: Parser) -> None:
     actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
     cost = actions.add_parser("cost", help="what a deployment costs a month, idle and per million requests")
     smoke = actions.add_parser("smoke", help="look at a deployment in a real account; reads only")
+    _prices(actions.add_parser("prices", help="today's prices of Bedrock's models, as a data file"))
     for action in (cost, smoke):
         action.add_argument("--env", required=True, choices=_ENVIRONMENTS, help="the environment")
         action.add_argument(
@@ -28,6 +29,17 @@ def aws_arguments(parser: Parser) -> None:
     )
     smoke.add_argument(
         "--ask", action="store_true", help="also send one request, which costs what one request costs"
+    )
+
+
+def _prices(parser: Parser) -> None:
+    parser.add_argument("--region", required=True, help="the region whose prices count")
+    parser.add_argument("--out", required=True, metavar="FILE", help="where to write the data file")
+    parser.add_argument(
+        "--accept", action="store_true", help="take over prices that are far from before, too"
+    )
+    parser.add_argument(
+        "--json", action="store_true", default=argparse.SUPPRESS, help="print JSON instead of text"
     )
 
 

@@ -21,10 +21,11 @@ SAME = {
 NOT_A_FUNCTIONS = {
     "ecs:DescribeServices": "the gateway keeps models on nodes (`edge/operated.py`)",
     "ecs:UpdateService": "the same",
+    "pricing:GetProducts": "operators renew prices",
     "s3:ListObjectsV2": "operators and devices list models",
     "ssm:GetParameterHistory": "operators look at the policy's past",
     "ssm:LabelParameterVersion": "operators promote and roll back",
-    "ssm:PutParameter": "operators push",
+    "ssm:PutParameter": "operators push; the gateway ends a harmful canary (`edge/operated.py`)",
     "ssm:UnlabelParameterVersion": "operators make room for versions",
 }
 LOCAL = ("close", "exceptions", "meta", "can_paginate")

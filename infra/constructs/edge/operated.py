@@ -1,11 +1,11 @@
-"""What a gateway may do to model nodes: see them, and set how many tasks of a model run. Nothing else of ECS."""
+"""What a gateway may do by itself: set how many tasks of a model run, and end a canary that does harm."""
 
 from __future__ import annotations
 
 from infra.constructs.functions.grants import Grant
 from infra.environments import Environment
 from infra.naming import arn, bucket_name
-from router_core.deployment import MODELS_BUCKET, resource_name
+from router_core.deployment import MODELS_BUCKET, resource_name, rollout_parameter
 
 
 def operating(environment: Environment) -> tuple[Grant, ...]:
@@ -23,6 +23,11 @@ def operating(environment: Environment) -> tuple[Grant, ...]:
     )
     return (
         *counts,
+        # Writing a rollout is how a canary ends; the policy itself is an operator's to write.
+        Grant(
+            actions=("ssm:PutParameter",),
+            resources=(arn(environment, "ssm", f"parameter{rollout_parameter(environment.name)}"),),
+        ),
         Grant(actions=("s3:ListBucket",), resources=(bucket,)),
         Grant(
             actions=("s3:GetObject",),
