@@ -217,7 +217,11 @@ def test_a_secret_in_settings_appears_in_no_output_answer_metric_or_record(tmp_p
     [
         ({"TIERWISE_SERVER__HOST": "0.0.0.0"}, (), "configure a key first"),  # noqa: S104  # the point: it must be refused
         ({}, ("--sandbox", "--host", "0.0.0.0"), "loopback only"),  # noqa: S104  # the point: it must be refused
-        ({"TIERWISE_POLICY__SSM": "/tierwise/dev/policy"}, (), "policy.ssm is not supported yet"),
+        (
+            {"TIERWISE_POLICY__SSM": "/tierwise/dev/policy"},
+            (),
+            "policy /tierwise/dev/policy: ssm was asked without",
+        ),
         ({"TIERWISE_POLICY__FILE": "absent.json"}, (), "absent.json cannot be read"),
         ({"TIERWISE_SERVER__PROT": "1"}, (), "did you mean server.port"),
         ({"TIERWISE_KEYS": '[{"id": "a", "secret": "env:ABSENT"}]'}, (), "env:ABSENT is empty or not set"),

@@ -45,17 +45,20 @@ _SERVERS = {"postgresql": ("initdb", running_postgres), "mariadb": ("mariadb-ins
 _FULL = {"sqlite": 1_000, "postgresql": 10_000, "mariadb": 1_000}
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every day over SQLite, whole over the servers, too; `tests/contract/sql` holds the servers' own promises."""
+    if "url" in metafunc.fixturenames:
+        whole = metafunc.config.getoption("--proof")
+        metafunc.parametrize("url", [*_FULL] if whole else ["sqlite"], indirect=True)
+
+
+@pytest.fixture
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         (tmp_path / "var").mkdir()
         yield f"sqlite:///{tmp_path / 'var' / 'jobs.db'}"
         return
     program, running = _SERVERS[request.param]
-    if not request.config.getoption("--proof"):
-        pytest.skip(
-            "over SQLite alone, but for --proof; tests/contract/sql holds the promises of the servers"
-        )
     if binary(program) is None:
         pytest.skip(f"{request.param} is not installed here ({program})")
     with ExitStack() as stack:
