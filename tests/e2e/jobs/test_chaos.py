@@ -86,7 +86,9 @@ def test_every_job_ends_once_whatever_dies(
         calls = len(upstream.requests)
         check(url, count, poison, calls)
         letters = queue(tmp_path, environment, "peek", "--state", "dead", "--limit", "10000")["messages"]
-        assert {letter["reason"] for letter in letters} == {"JSONDecodeError"}
+        # A worker that is killed while it reads poison leaves no reason of its own; the queue then gives it up.
+        told = {letter["reason"] for letter in letters}
+        assert all(reason == "JSONDecodeError" or reason.startswith("given up after") for reason in told)
         assert {letter["request_id"] for letter in letters} == poisoned(poison)
         mend(url, poisoned(poison))
         assert queue(tmp_path, environment, "redrive")["redriven"] == poison
