@@ -11,6 +11,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from infra.constructs.closed_bucket import closed_bucket
 from infra.constructs.retention import removal
 from infra.environments import Environment
 from infra.naming import bucket_name
@@ -40,17 +41,11 @@ class Buckets(Construct):
         self.archive = self._bucket("Archive", ARCHIVE_BUCKET, retention.archive_days, _payloads())
 
     def _access_logs(self) -> s3.Bucket:
-        bucket = s3.Bucket(
+        bucket = closed_bucket(
             self,
             "AccessLogs",
             bucket_name=bucket_name(self._environment, ACCESS_LOGS),
-            # The log service writes here, and it cannot use a customer key.
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            enforce_ssl=True,
-            minimum_tls_version=1.2,
-            versioned=True,
+            key=None,  # the log service writes here, and it cannot use a customer key
             lifecycle_rules=[
                 s3.LifecycleRule(
                     expiration=Duration.days(self._environment.retention.archive_days),
@@ -63,18 +58,11 @@ class Buckets(Construct):
         return bucket
 
     def _bucket(self, id: str, what: str, days: int | None, *extra: s3.LifecycleRule) -> s3.Bucket:
-        return s3.Bucket(
+        return closed_bucket(
             self,
             id,
             bucket_name=bucket_name(self._environment, what),
-            encryption=s3.BucketEncryption.KMS,
-            encryption_key=self._key,
-            bucket_key_enabled=True,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            enforce_ssl=True,
-            minimum_tls_version=1.2,
-            versioned=True,
+            key=self._key,
             server_access_logs_bucket=self.access_logs,
             server_access_logs_prefix=f"{what}/",
             lifecycle_rules=[_lifecycle(days), *extra],

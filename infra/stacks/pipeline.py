@@ -8,6 +8,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from infra.constructs.closed_bucket import closed_bucket
 from infra.constructs.delivery.images import Images
 from infra.constructs.delivery.pipeline import DeliveryPipeline
 from infra.environments import ENVIRONMENTS, Environment
@@ -37,18 +38,11 @@ class PipelineStack(Stack):
             enable_key_rotation=True,
             removal_policy=RemovalPolicy.DESTROY,
         )
-        artifacts = s3.Bucket(
+        artifacts = closed_bucket(
             self,
             "Artifacts",
             bucket_name=bucket_name(environment, "pipeline"),
-            encryption=s3.BucketEncryption.KMS,
-            encryption_key=key,
-            bucket_key_enabled=True,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            enforce_ssl=True,
-            minimum_tls_version=1.2,
-            versioned=True,
+            key=key,
             server_access_logs_bucket=access_logs,
             server_access_logs_prefix="pipeline/",
             lifecycle_rules=[s3.LifecycleRule(expiration=_KEPT, noncurrent_version_expiration=_KEPT)],

@@ -11,6 +11,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from infra.constructs.closed_bucket import closed_bucket
 from infra.constructs.retention import removal
 from infra.environments import Environment
 from infra.naming import bucket_name
@@ -26,18 +27,11 @@ class AuditStore(Construct):
     def __init__(self, scope: Construct, id: str, *, environment: Environment) -> None:
         super().__init__(scope, id)
         self.key = self._key(environment)
-        self.bucket = s3.Bucket(
+        self.bucket = closed_bucket(
             self,
             "Bucket",
             bucket_name=bucket_name(environment, "audit"),
-            encryption=s3.BucketEncryption.KMS,
-            encryption_key=self.key,
-            bucket_key_enabled=True,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            enforce_ssl=True,
-            minimum_tls_version=1.2,
-            versioned=True,
+            key=self.key,
             lifecycle_rules=[
                 s3.LifecycleRule(
                     expiration=Duration.days(environment.upper.audit.trail_days),

@@ -19,12 +19,9 @@ from router_core.adapters.wire.openai_wire import (
     reported_error,
     status_answer,
 )
-from router_core.errors import TargetError
 from router_core.execution import Chunk, EmbeddingAnswer, ModelAnswer
 from router_core.ports import EmbedCall, ModelCall
 
-_MAX_ERROR_BYTES: Final = 65_536
-_ERROR_READ_S: Final = 2.0
 _MAX_LONG_BYTES: Final = 64 * 1024 * 1024
 """Streams and vectors: a token costs some 300 bytes of framing, a number 20."""
 
@@ -86,10 +83,7 @@ class OpenAIModel:
         if reply.status == 200 and b"json" not in reply.headers.get(b"content-type", b""):
             return reply, ChatStream(call, reply.headers)
         async with reply:
-            try:
-                told = await reply.read_all(_ERROR_READ_S, _MAX_ERROR_BYTES)
-            except TargetError:
-                told = b""  # the status says enough
+            told = await reply.told()
         if reply.status != 200:
             raise status_answer(reply.status, reply.headers, told, self._secret)
         raise reported_error(reported(load(told)), reply.headers)

@@ -10,12 +10,10 @@ from router_core.adapters.models.sigv4 import Credentials, Signer
 from router_core.adapters.wire.aws_errors import answer_error
 from router_core.adapters.wire.http_stream import HttpStream
 from router_core.adapters.wire.openai_wire import load
-from router_core.errors import ConfigurationError, TargetError, UnavailableError
+from router_core.errors import ConfigurationError, UnavailableError
 
 _REGION: Final = re.compile(r"[a-z]{2,4}(?:-[a-z]{2,12})+-\d{1,2}")
 _MAX_STREAM_BYTES: Final = 64 * 1024 * 1024
-_MAX_ERROR_BYTES: Final = 65_536
-_ERROR_READ_S: Final = 2.0
 
 
 def service_url(host: str, region: str) -> str:
@@ -55,10 +53,7 @@ class SignedEndpoint:
         if reply.status == 200 and b"eventstream" in reply.headers.get(b"content-type", b""):
             return reply
         async with reply:
-            try:
-                told = await reply.read_all(_ERROR_READ_S, _MAX_ERROR_BYTES)
-            except TargetError:
-                told = b""  # the status says enough
+            told = await reply.told()
         if reply.status != 200:
             raise answer_error(reply.status, reply.headers, told)
         raise UnavailableError("the target did not answer with a stream")

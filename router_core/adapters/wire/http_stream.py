@@ -14,6 +14,8 @@ from router_core.ports import ModelCall
 
 DRAIN_S: Final = 1.0
 """How long the unread end of an answer may take before its connection is dropped instead of kept."""
+_MAX_ERROR_BYTES: Final = 65_536
+_ERROR_READ_S: Final = 2.0
 TAIL_S: Final = 2.0
 """How long usage and end marks may follow the last finish reason; the answer is whole without them."""
 
@@ -41,6 +43,13 @@ class HttpStream:
         while len(body) < max_bytes and (piece := await self._connection.piece(deadline)):
             body += piece
         return body[:max_bytes]
+
+    async def told(self) -> bytes:
+        """The body of an error, short and soon, or nothing: the status says enough."""
+        try:
+            return await self.read_all(_ERROR_READ_S, _MAX_ERROR_BYTES)
+        except TargetError:
+            return b""
 
     def finish(self) -> None:
         """The reader has what it needs: the connection is kept once the answer's last bytes have passed."""
