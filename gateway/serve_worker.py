@@ -18,8 +18,8 @@ from typing import Final
 
 import uvicorn
 
-from gateway.composition import Gateway, compose
-from gateway.composition_plan import Plan
+from gateway.composition.plan import Plan
+from gateway.composition.root import Gateway, compose
 from gateway.serve_protocol import bounded_http
 
 CANCEL_S: Final = 2

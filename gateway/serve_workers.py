@@ -2,7 +2,7 @@
 
 The parent holds no event loop and no thread, which is what makes forking safe. Each worker has its own memory:
 limits per key are divided among them, and caches, fetched answers and idempotency keys are not shared, unless the settings
-name a Redis for what workers have in common (`gateway/composition_stores.py`).
+name a Redis for what workers have in common (`gateway/composition/stores.py`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from types import FrameType
 from typing import IO, Any, Final
 
 from gateway.cli.output import fail, note
-from gateway.composition_plan import Plan, PlannedKey
+from gateway.composition.plan import Plan, PlannedKey
 
 STEADY_S: Final = 30.0
 """A worker that lived so long starts again at once."""

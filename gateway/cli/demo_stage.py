@@ -21,7 +21,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from gateway.cli.client import Client
-from gateway.composition_sandbox import DEVICE, MEC_MODEL, Access, sandbox_targets
+from gateway.composition.sandbox import DEVICE, MEC_MODEL, Access, sandbox_targets
 from gateway.sandbox.processes import StandIns, start_standins
 from gateway.settings.secrets import Secret
 from router_core.errors import TierwiseError

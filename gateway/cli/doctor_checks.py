@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from gateway.composition_plan import Plan, PlannedTarget, plan
-from gateway.composition_policy import rollout_now
-from gateway.composition_sandbox import NOT_STARTED
+from gateway.composition.plan import Plan, PlannedTarget, plan
+from gateway.composition.policy import rollout_now
+from gateway.composition.sandbox import NOT_STARTED
 from gateway.settings.loading import load
 from gateway.settings.schema import Settings
 from router_core.errors import TierwiseError
@@ -148,7 +148,7 @@ def _redis(settings: Settings) -> Finding:
             verdict="note", what="redis", detail="not configured: workers and replicas share nothing"
         )
     # Not before it is needed: what it imports would fail where a foreign `agents` is in the way, which we are to tell.
-    from gateway.composition_stores import redis_write_ms
+    from gateway.composition.stores import redis_write_ms
 
     where = redis.url or f"{redis.master} of {len(redis.sentinels)} sentinels"
     try:
@@ -165,7 +165,7 @@ def _stores(settings: Settings) -> Iterator[Finding]:
     """The stores in AWS that are named: there, and readable with these credentials."""
     if settings.stores == type(settings.stores)():
         return
-    from gateway.composition_aws import unreachable
+    from gateway.composition.aws import unreachable
 
     for key in ("decisions", "state", "models"):
         name = getattr(settings.stores, key)

@@ -41,8 +41,8 @@ def run(options: argparse.Namespace) -> int:
 def decide_here(options: argparse.Namespace) -> dict[str, Any]:
     """Decide in this process for the configured targets and the sandbox's, all taken to be up and idle."""
     from gateway.cli.explaining.here import as_answer, decided
-    from gateway.composition_plan import plan
-    from gateway.composition_sandbox import NOT_STARTED
+    from gateway.composition.plan import plan
+    from gateway.composition.sandbox import NOT_STARTED
 
     settings = load(options.config, os.environ)
     return as_answer(decided(options, plan(settings, os.environ, sandbox=True, access=NOT_STARTED)))

@@ -20,9 +20,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from gateway.cli.output import note
-from gateway.composition_plan import Plan, is_loopback, missing_tiers, plan
-from gateway.composition_policy import check_policy
-from gateway.composition_sandbox import NO_ACCESS, Access
+from gateway.composition.plan import Plan, is_loopback, missing_tiers, plan
+from gateway.composition.policy import check_policy
+from gateway.composition.sandbox import NO_ACCESS, Access
 from gateway.settings.loading import check, load
 from gateway.settings.schema import Settings
 from gateway.settings.secrets import Secret
@@ -116,7 +116,7 @@ def stand_ins(settings: Settings, *, sandbox: bool) -> Iterator[tuple[Access, St
 def _start_stand_ins(missing: tuple[str, ...], *, import_meanwhile: bool) -> StandIns:
     """Starting them takes half a second of another process: time in which a single server imports its own modules.
     A parent of several workers must not, because it forks and so must stay without threads."""
-    from gateway.composition_sandbox import MEC_MODEL
+    from gateway.composition.sandbox import MEC_MODEL
     from gateway.sandbox.processes import start_standins
 
     nodes = 1 if "mec" in missing else 0

@@ -46,8 +46,8 @@ def planned(config: str | None) -> list[dict[str, Any]]:
     """Configured targets and those the sandbox would add, from settings and data alone."""
     from dataclasses import asdict
 
-    from gateway.composition_plan import plan
-    from gateway.composition_sandbox import NOT_STARTED
+    from gateway.composition.plan import plan
+    from gateway.composition.sandbox import NOT_STARTED
     from gateway.settings.loading import load
 
     made = plan(load(config, os.environ), os.environ, sandbox=True, access=NOT_STARTED)

@@ -14,8 +14,8 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
 
 from agents.assembly import Ports, Router, assemble
-from gateway.composition_keys import records
-from gateway.composition_plan import Plan
+from gateway.composition.keys import records
+from gateway.composition.plan import Plan
 from gateway.hosts.answered import WorkflowRequests
 from gateway.hosts.api_gateway import Receive, Send, TooLargeAnswerError, answered
 from gateway.hosts.aws_lambda import Act

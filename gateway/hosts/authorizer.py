@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.composition_keys import records
+from gateway.composition.keys import records
 from gateway.hosts.aws_lambda import Act
 from gateway.hosts.composition import Parts
 from gateway.http.auth import KeyRing

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from agents.others import Others
     from agents.resource import ResourceAgent
     from agents.sensing import SignalServices
-    from gateway.composition_keys import KeyRotation
-    from gateway.composition_plan import Plan, PlannedKey
-    from gateway.composition_stores import Stores
-    from gateway.composition_targets import Adapters
+    from gateway.composition.keys import KeyRotation
+    from gateway.composition.plan import Plan, PlannedKey
+    from gateway.composition.stores import Stores
+    from gateway.composition.targets import Adapters
     from gateway.hosts.outside import Outside
     from gateway.http.auth import KeyRing
     from gateway.settings.schema import Settings
@@ -68,14 +68,14 @@ class Parts:
 
     @cached_property
     def policies(self) -> FilePolicySource | SsmPolicySource:
-        from gateway.composition_policy import policy_source
+        from gateway.composition.policy import policy_source
 
         return policy_source(self.settings.policy)
 
     @cached_property
     def specs(self) -> tuple[TargetSpec, ...]:
         """The targets, without fetching a secret."""
-        from gateway.composition_plan import plan_targets
+        from gateway.composition.plan import plan_targets
         from router_core.adapters.data_files import load_data
 
         data = load_data(self.settings.data.models, self.settings.data.regions)
@@ -84,7 +84,7 @@ class Parts:
     @cached_property
     def targets(self) -> Plan:
         """The targets with what opens them, and no caller's key."""
-        from gateway.composition_plan import Plan, plan_targets
+        from gateway.composition.plan import Plan, plan_targets
         from router_core.adapters.data_files import load_data
 
         data = load_data(self.settings.data.models, self.settings.data.regions)
@@ -93,7 +93,7 @@ class Parts:
     @cached_property
     def keys(self) -> tuple[PlannedKey, ...]:
         """Whom the API lets in. Raises `ConfigurationError` when there is nobody."""
-        from gateway.composition_plan import plan_keys
+        from gateway.composition.plan import plan_keys
 
         if not self.settings.keys:
             raise ConfigurationError("settings: a function behind an API needs [[keys]]")
@@ -101,7 +101,7 @@ class Parts:
 
     @cached_property
     def adapters(self) -> Adapters:
-        from gateway.composition_targets import build_adapters
+        from gateway.composition.targets import build_adapters
 
         return build_adapters(self.targets)
 
@@ -122,7 +122,7 @@ class Parts:
 
     async def stores(self, plan: Plan) -> Stores:
         """Response cache and limits: Redis where it is named, else this function's own memory."""
-        from gateway.composition_stores import open_stores
+        from gateway.composition.stores import open_stores
 
         opened = await open_stores(plan, CLOCK)
         self._closers.append(opened.close)
@@ -141,7 +141,7 @@ class Parts:
     async def cache_agent(self) -> CacheAgent:
         """The cache agent over Redis where it is named; no other store is opened for it."""
         from agents.cache import CacheAgent
-        from gateway.composition_plan import Plan
+        from gateway.composition.plan import Plan
         from gateway.settings.schema import StoreSettings
 
         settings = replace(self.settings, stores=StoreSettings())
@@ -152,7 +152,7 @@ class Parts:
         """Services outside that are asked about requests."""
         if self.settings.signals.comprehend is None and self.settings.signals.textract is None:
             return None
-        from gateway.composition_signals import open_signals
+        from gateway.composition.signals import open_signals
 
         return await open_signals(self.settings, self._closers)
 
@@ -165,7 +165,7 @@ class Parts:
 
     def rotating(self, ring: KeyRing) -> None:
         """From now on `rotate_keys` keeps the ring up to date."""
-        from gateway.composition_keys import KeyRotation
+        from gateway.composition.keys import KeyRotation
 
         rotation = KeyRotation(self.keys, ring)
         self._rotation = rotation if rotation.needed else None

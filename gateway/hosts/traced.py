@@ -13,7 +13,7 @@ from gateway.hosts.api_gateway import App
 from gateway.http.ports import Router as HttpRouter
 
 if TYPE_CHECKING:
-    from gateway.composition_targets import Adapters
+    from gateway.composition.targets import Adapters
     from router_core.resources import TargetSpec
 
 Close = Callable[[], Awaitable[None]]
@@ -25,7 +25,7 @@ def trace_function(environ: Mapping[str, str], adapters: Adapters, specs: tuple[
     """Whether this function traces; if so, every call of a tier has a span from now on."""
     if DAEMON not in environ:
         return False
-    from gateway.composition_tracing import trace_targets
+    from gateway.composition.tracing import trace_targets
 
     trace_targets(adapters, specs)
     return True

@@ -10,7 +10,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.composition_sandbox import Access, sandbox_targets
+from gateway.composition.sandbox import Access, sandbox_targets
 from gateway.sandbox.processes import StandIns
 from gateway.settings.schema import TargetSettings
 from router_core.deployment import settings_prefix

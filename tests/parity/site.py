@@ -20,7 +20,7 @@ from typing import Any
 
 from agents.assembly import Ports, assemble
 from agents.cache import CacheAgent
-from gateway.composition_keys import records
+from gateway.composition.keys import records
 from gateway.hosts.aws_lambda import Host
 from gateway.hosts.composition import Parts
 from gateway.hosts.outside import Outside

@@ -9,8 +9,8 @@ from typing import Any
 from agents.context import ContextAgent
 from agents.weighing import Weighing
 from gateway.cli.request import body_of
-from gateway.composition_plan import Plan
-from gateway.composition_policy import rollout_now
+from gateway.composition.plan import Plan
+from gateway.composition.policy import rollout_now
 from gateway.http.answers import routing
 from gateway.http.intake import inference_request
 from gateway.http.wire.decoding import BodyDecoder

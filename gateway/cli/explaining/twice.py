@@ -16,9 +16,9 @@ from typing import Any, Final
 from agents.weighing import Weighing
 from gateway.cli.explaining.here import as_answer, decided
 from gateway.cli.output import print_table
-from gateway.composition_deliberation import Closers, open_deliberation
-from gateway.composition_plan import Plan, plan
-from gateway.composition_sandbox import NOT_STARTED, Access
+from gateway.composition.deliberation import Closers, open_deliberation
+from gateway.composition.plan import Plan, plan
+from gateway.composition.sandbox import NOT_STARTED, Access
 from gateway.settings.loading import load
 from gateway.settings.schema import Settings
 from gateway.settings.secrets import Secret

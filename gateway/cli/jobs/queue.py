@@ -8,7 +8,7 @@ import os
 from dataclasses import asdict
 
 from gateway.cli.output import FAILED, note, print_json, print_table
-from gateway.composition_jobs import OperatedQueues, open_queues
+from gateway.composition.jobs import OperatedQueues, open_queues
 from gateway.settings.loading import load
 from router_core.jobs.records import Depth, Letter
 

@@ -16,9 +16,9 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message
 
-from gateway.composition import Gateway, compose
-from gateway.composition_jobs import packaged
-from gateway.composition_plan import Plan, plan
+from gateway.composition.jobs import packaged
+from gateway.composition.plan import Plan, plan
+from gateway.composition.root import Gateway, compose
 from gateway.settings.loading import load
 from router_core.errors import ConfigurationError
 

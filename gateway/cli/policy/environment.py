@@ -26,7 +26,7 @@ from gateway.cli.policy.changes import (
     standing,
 )
 from gateway.cli.policy.files import print_diff
-from gateway.composition_policy import policy_store
+from gateway.composition.policy import policy_store
 from router_core.adapters.aws.client import aws_client, error_code
 from router_core.adapters.aws.ssm_policy_store import SsmPolicyStore, Stored
 from router_core.adapters.policy_file import MAX_FILE_BYTES, read_policy

@@ -47,7 +47,7 @@ def print_diff(before: Policy, after: Policy, *, as_json: bool) -> None:
 
 
 def _in_force(config: str | None) -> Policy:
-    from gateway.composition_policy import rollout_now
+    from gateway.composition.policy import rollout_now
 
     return rollout_now(load(config, os.environ).policy).stable
 

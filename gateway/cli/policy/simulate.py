@@ -60,7 +60,7 @@ def events_directory(options: argparse.Namespace) -> Path:
 def _against(options: argparse.Namespace) -> Policy:
     if options.against is not None:
         return read_policy(None if options.against == "default" else Path(options.against))
-    from gateway.composition_policy import rollout_now
+    from gateway.composition.policy import rollout_now
 
     return rollout_now(load(options.config, os.environ).policy).stable
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from gateway.composition_keys import KeyRotation, records
-from gateway.composition_plan import PlannedKey
+from gateway.composition.keys import KeyRotation, records
+from gateway.composition.plan import PlannedKey
 from gateway.http.auth import KeyRing
 from gateway.http.refusals import UnauthorizedError
 from gateway.settings.schema import KeySettings

@@ -11,8 +11,8 @@ from typing import Any
 import botocore.session
 import pytest
 
-from gateway.composition_plan import plan
-from gateway.composition_targets import build_adapters
+from gateway.composition.plan import plan
+from gateway.composition.targets import build_adapters
 from gateway.settings.loading import load
 from router_core.adapters.aws.client import AwsThreads
 from router_core.adapters.aws.cloudwatch_metrics import (

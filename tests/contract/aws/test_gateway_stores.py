@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from gateway.composition_records import MAX_TENANTS, TENANTS_AT_ONCE, TableLookup
+from gateway.composition.records import MAX_TENANTS, TENANTS_AT_ONCE, TableLookup
 from gateway.http.ports import DecisionQuery
 from router_core.adapters.dynamodb.decisions import DynamoDecisions
 from router_core.adapters.dynamodb.lookup import DynamoLookup

@@ -9,8 +9,8 @@ from typing import Any
 import botocore.session
 import pytest
 
-from gateway.composition_keys import KeyRotation, records
-from gateway.composition_plan import PlannedKey
+from gateway.composition.keys import KeyRotation, records
+from gateway.composition.plan import PlannedKey
 from gateway.hosts import rotation
 from gateway.hosts.rotation import new_key, rotate
 from gateway.http.auth import KeyRing

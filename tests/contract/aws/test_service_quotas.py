@@ -15,8 +15,8 @@ import pytest
 
 from agents.context import ContextAgent
 from agents.resource import ResourceAgent
-from gateway.composition_plan import plan
-from gateway.composition_targets import build_adapters
+from gateway.composition.plan import plan
+from gateway.composition.targets import build_adapters
 from gateway.settings.loading import load
 from router_core.adapters.aws.service_quotas import FAULTS, QuotaProbe, ServiceQuotas
 from router_core.errors import ConfigurationError, NoCapacityError, StoreError

@@ -12,8 +12,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from gateway.composition_nodes import open_nodes
-from gateway.composition_plan import plan
+from gateway.composition.nodes import open_nodes
+from gateway.composition.plan import plan
 from gateway.sandbox.mec import MecOptions
 from gateway.settings.loading import load
 from router_core.adapters.system_clock import SystemClock

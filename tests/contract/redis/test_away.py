@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.composition_stores import SharedLimits
+from gateway.composition.stores import SharedLimits
 from router_core.adapters.memory.rate_limit import MemoryRateLimiter
 from router_core.adapters.redis.link import RedisLink
 from router_core.adapters.redis.rate_limit import RedisRateLimiter

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from agents.deliberation.nova import NovaThinker
-from gateway.composition_deliberation import nova_place
-from gateway.composition_sandbox import Access
+from gateway.composition.deliberation import nova_place
+from gateway.composition.sandbox import Access
 from gateway.sandbox.processes import StandIns, start_standins
 from gateway.settings.schema import DeliberationSettings
 from gateway.settings.secrets import Secret

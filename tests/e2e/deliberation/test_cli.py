@@ -12,10 +12,10 @@ ROOT = Path(__file__).parents[3]
 
 OFF = """
 import asyncio, os, sys
-from gateway.composition import compose
-from gateway.composition_plan import plan
+from gateway.composition.root import compose
+from gateway.composition.plan import plan
 from gateway.settings.loading import load
-from gateway.composition_sandbox import Access
+from gateway.composition.sandbox import Access
 from gateway.settings.secrets import Secret
 access = Access(mec_url="http://127.0.0.1:9", bedrock_url="http://127.0.0.1:9", access_key_id="a",
                 secret_access_key=Secret("b", "sandbox"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.composition_stores import SharedLimits
+from gateway.composition.stores import SharedLimits
 from router_core.adapters.memory.rate_limit import MemoryRateLimiter
 from router_core.errors import RateLimitedError, StoreError
 from router_core.reliability.key_limits import KeyLimits

@@ -9,7 +9,7 @@ import pytest
 
 from agents.canary import CanaryGuard
 from benchmarks.simulator.canaries import Harms, lives
-from gateway.composition_canary import end_canary
+from gateway.composition.canary import end_canary
 from router_core.adapters.memory.state import MemoryStateStore
 from router_core.learning.canary_test import (
     FIRST_SHARE,

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from gateway.composition_plan import Plan, is_loopback, missing_tiers, plan
-from gateway.composition_sandbox import NOT_STARTED
+from gateway.composition.plan import Plan, is_loopback, missing_tiers, plan
+from gateway.composition.sandbox import NOT_STARTED
 from gateway.serve_workers import share_of
 from gateway.settings.loading import load
 from router_core.errors import ConfigurationError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.composition_stores import redis_place
+from gateway.composition.stores import redis_place
 from gateway.settings.loading import load
 from gateway.settings.schema import RedisSettings, Settings
 from gateway.settings.secrets import SecretRef

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.composition_plan import Plan, PlannedTarget
+from gateway.composition.plan import Plan, PlannedTarget
 from router_core.errors import ConfigurationError, StoreError
 from router_core.ports import Embedder, HealthProbe, Model
 

@@ -18,20 +18,20 @@ from typing import Final
 from starlette.types import ASGIApp
 
 from agents.assembly import Ports, Router, assemble
-from gateway.composition_aws import Records, open_records
-from gateway.composition_canary import canary_guard
-from gateway.composition_crew import Crew
-from gateway.composition_deliberation import open_deliberation, reviews
-from gateway.composition_device import open_desk
-from gateway.composition_jobs import plan_jobs
-from gateway.composition_keys import ROTATION_S, KeyRotation, records
-from gateway.composition_nodes import open_nodes
-from gateway.composition_plan import Plan
-from gateway.composition_policy import policy_source, watch_policy
-from gateway.composition_signals import open_signals
-from gateway.composition_stores import Stores, open_stores
-from gateway.composition_targets import build_adapters
-from gateway.composition_tracing import trace, traced_app, traced_router
+from gateway.composition.aws import Records, open_records
+from gateway.composition.canary import canary_guard
+from gateway.composition.crew import Crew
+from gateway.composition.deliberation import open_deliberation, reviews
+from gateway.composition.device import open_desk
+from gateway.composition.jobs import plan_jobs
+from gateway.composition.keys import ROTATION_S, KeyRotation, records
+from gateway.composition.nodes import open_nodes
+from gateway.composition.plan import Plan
+from gateway.composition.policy import policy_source, watch_policy
+from gateway.composition.signals import open_signals
+from gateway.composition.stores import Stores, open_stores
+from gateway.composition.targets import build_adapters
+from gateway.composition.tracing import trace, traced_app, traced_router
 from gateway.http.app import create_app
 from gateway.http.auth import KeyRing
 from gateway.http.dependencies import AppDependencies

@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
 from typing import Any, Final
 
-from gateway.composition_events import Look, open_leaving
-from gateway.composition_plan import Plan
-from gateway.composition_records import LogLookup, TableLookup
+from gateway.composition.events import Look, open_leaving
+from gateway.composition.plan import Plan
+from gateway.composition.records import LogLookup, TableLookup
 from gateway.http.ports import EventLookup
 from gateway.settings.schema import StoreSettings
 from router_core.adapters.aws.client import aws_client

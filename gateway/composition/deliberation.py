@@ -10,8 +10,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from agents.assembly import Router
-from gateway.composition_plan import Plan
-from gateway.composition_sandbox import Access
+from gateway.composition.plan import Plan
+from gateway.composition.sandbox import Access
 from gateway.settings.schema import DeliberationSettings
 from router_core.adapters.data_files import DatedData, find_model, groups_of, load_data
 from router_core.adapters.memory.ledger import MemoryLedger

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 from agents.assembly import Router
 from agents.nodes import DemandSink, Kept, NodeKeeper
-from gateway.composition_plan import Plan, PlannedTarget
+from gateway.composition.plan import Plan, PlannedTarget
 from gateway.settings.schema import NodeSettings, NodesSettings
 from router_core.adapters.memory.state import MemoryStateStore
 from router_core.errors import ConfigurationError, StoreError

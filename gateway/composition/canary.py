@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from agents.canary import CanaryGuard, End
-from gateway.composition_policy import policy_store
+from gateway.composition.policy import policy_store
 from gateway.settings.schema import PolicySettings
 from router_core.learning.canary_test import Harm
 from router_core.policy.rollout import MAX_WORDS, Change, Rollout, parse_shift

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from gateway.composition_plan import PlannedKey
+from gateway.composition.plan import PlannedKey
 from gateway.http.auth import KeyRecord, KeyRing, digest_of
 from gateway.settings.secrets import MANAGED, resolve
 from router_core.adapters.aws.secrets import SecretsManager

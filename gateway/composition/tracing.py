@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.types import ASGIApp
 
 from agents.assembly import Router
-from gateway.composition_targets import Adapters
+from gateway.composition.targets import Adapters
 from gateway.http.ports import Router as HttpRouter
 from gateway.settings.schema import TracingSettings
 from router_core.errors import ConfigurationError

@@ -15,8 +15,8 @@ from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
-from gateway.composition_aws import open_state
-from gateway.composition_plan import Plan, PlannedKey
+from gateway.composition.aws import open_state
+from gateway.composition.plan import Plan, PlannedKey
 from gateway.settings.schema import KeySettings, RedisSettings
 from gateway.settings.secrets import SecretRef, resolve
 from router_core.adapters.memory.rate_limit import MemoryRateLimiter
