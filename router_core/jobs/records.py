@@ -100,6 +100,20 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """A message to be handed to a transport outside of the store, which is the caller's to do until `until_s`: a live one to
+    whoever works on its queue, a `dead` one, with its reason, to where dead messages lie."""
+
+    key: str
+    queue: str
+    request_id: str
+    dead: bool
+    tries: int
+    reason: str | None
+    until_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Depth:
     """How full a queue is. `oldest_s` is the age of the oldest message that waits."""
 

@@ -82,7 +82,7 @@ def _advance(connection: Connection, claim: Claim, step: Step, changes: dict[str
         connection.execute(
             update(MESSAGES)
             .where(MESSAGES.c.key == claim.key)
-            .values(dead=1, dead_s=now, token=None, reason=step.buried)
+            .values(dead=1, dead_s=now, token=None, reason=step.buried, publish_s=now)
         )
     _publish(connection, request_id, step.publish, now)
     return True
@@ -106,6 +106,13 @@ def _publish(connection: Connection, request_id: str, queues: Sequence[str], now
         if connection.execute(select(MESSAGES.c.id).where(MESSAGES.c.key == key)).first() is None:
             connection.execute(
                 insert(MESSAGES).values(
-                    key=key, queue=queue, request_id=request_id, queued_s=now, visible_s=now, dead=0, tries=0
+                    key=key,
+                    queue=queue,
+                    request_id=request_id,
+                    queued_s=now,
+                    visible_s=now,
+                    publish_s=now,
+                    dead=0,
+                    tries=0,
                 )
             )

@@ -46,7 +46,7 @@ class SqlLetters:
     async def redrive(self, queue: str | None, request_id: str | None) -> int:
         """Let dead messages live again, with all their tries; how many. Raises `StoreError`."""
         now = self._clock.now_s()
-        values = {"dead": 0, "dead_s": None, "tries": 0, "token": None, "visible_s": now}
+        values = {"dead": 0, "dead_s": None, "tries": 0, "token": None, "visible_s": now, "publish_s": now}
 
         def act(connection: Connection) -> int:
             found = _dead(connection, queue, request_id, now)

@@ -7,7 +7,8 @@ other; in SQLite a writer is alone anyway.
 from __future__ import annotations
 
 import secrets
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 from sqlalchemy import Connection, delete, select, update
 
@@ -20,6 +21,9 @@ from router_core.jobs.records import Claim
 from router_core.jobs.stages import ANSWERING, CREATED, GATEWAY, INFERENCE, JUDGING, SERVES
 from router_core.ports import Clock
 
+LOST_S: Final = 60.0
+"""A lease that ended so long ago without anybody taking the message again has lost it on the way: see `outbox`."""
+
 
 class SqlJobQueue:
     """JobQueue over one database. Times are this machine's wall clock."""
@@ -29,14 +33,25 @@ class SqlJobQueue:
 
     async def claim(self, queue: str, most: int, lent_s: float) -> tuple[Claim, ...]:
         """Up to `most` messages whose turn it is, longest visible first. Raises `StoreError`."""
+        return await self._lend(queue, None, most, lent_s)
+
+    async def take(self, queue: str, keys: Sequence[str], lent_s: float) -> tuple[Claim, ...]:
+        """Those of the named messages that may be lent now: for whoever was told of them by a transport outside. What
+        is left out is done with, dead, delayed, or another's. Raises `StoreError`."""
+        return await self._lend(queue, keys, len(keys), lent_s)
+
+    async def _lend(
+        self, queue: str, keys: Sequence[str] | None, most: int, lent_s: float
+    ) -> tuple[Claim, ...]:
         now, token = self._clock.now_s(), secrets.token_hex(16)
-        due = (
-            select(MESSAGES.c.id)
-            .where(MESSAGES.c.queue == queue, MESSAGES.c.dead == 0, MESSAGES.c.visible_s <= now)
-            .order_by(MESSAGES.c.visible_s, MESSAGES.c.id)
-            .limit(most)
-            .with_for_update(skip_locked=True)
+        due = select(MESSAGES.c.id).where(
+            MESSAGES.c.queue == queue, MESSAGES.c.dead == 0, MESSAGES.c.visible_s <= now
         )
+        if keys is None:
+            due = due.order_by(MESSAGES.c.visible_s, MESSAGES.c.id).limit(most)
+        else:
+            due = due.where(MESSAGES.c.key.in_(keys))
+        due = due.with_for_update(skip_locked=True)
 
         def act(connection: Connection) -> list[dict[str, Any]]:
             ids = [row.id for row in connection.execute(due)]
@@ -45,7 +60,12 @@ class SqlJobQueue:
             connection.execute(
                 update(MESSAGES)
                 .where(MESSAGES.c.id.in_(ids))
-                .values(visible_s=now + lent_s, token=token, tries=MESSAGES.c.tries + 1)
+                .values(
+                    visible_s=now + lent_s,
+                    publish_s=now + lent_s + LOST_S,
+                    token=token,
+                    tries=MESSAGES.c.tries + 1,
+                )
             )
             return _begun(connection, queue, token)
 
@@ -54,12 +74,14 @@ class SqlJobQueue:
     async def extend(self, claim: Claim, lent_s: float) -> bool:
         """Keep it for `lent_s` from now; False when it is no longer this worker's. Raises `StoreError`."""
         until = self._clock.now_s() + lent_s
-        return await self._database.write(lambda connection: _set(connection, claim, {"visible_s": until}))
+        values = {"visible_s": until, "publish_s": until + LOST_S}
+        return await self._database.write(lambda connection: _set(connection, claim, values))
 
     async def release(self, claim: Claim, delay_s: float, reason: str, *, counted: bool = True) -> bool:
         """Give it back, to be lent again after `delay_s`; False when it is no longer this worker's. Not `counted`: the
         try did not count. Raises `StoreError`."""
-        values: dict[str, Any] = {"visible_s": self._clock.now_s() + delay_s, "token": None, "reason": reason}
+        due_s = self._clock.now_s() + delay_s
+        values: dict[str, Any] = {"visible_s": due_s, "publish_s": due_s, "token": None, "reason": reason}
         if not counted:
             values["tries"] = MESSAGES.c.tries - 1
 

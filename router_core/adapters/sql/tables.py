@@ -69,8 +69,11 @@ MESSAGES: Final = Table(
     Column("tries", Integer, nullable=False),
     Column("token", String(32)),
     Column("reason", String(200)),
+    # When it is handed to a transport outside of the database, where there is one; see `outbox`.
+    Column("publish_s", Double, nullable=False, server_default="0"),
     Index("job_messages_by_turn", "queue", "dead", "visible_s", "id"),
     Index("job_messages_by_token", "token"),
+    Index("job_messages_by_publication", "publish_s"),
     mysql_charset="utf8mb4",
     mysql_engine="InnoDB",
 )
