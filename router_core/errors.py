@@ -6,6 +6,7 @@ TierwiseError
 │   ├── ForbiddenError           403
 │   ├── ConflictError            409
 │   ├── TooLargeError            413
+│   ├── KeyExpiredError          403, a caller's own key for a provider is no longer kept
 │   └── RateLimitedError         429, `retry_after_s`
 ├── NoTargetError                no target is left after the filters
 │   ├── NoPermittedTargetError   none may or can serve it: 422
@@ -15,6 +16,7 @@ TierwiseError
 │   ├── ThrottledError           retryable; `retry_after_s`
 │   ├── UnavailableError         retryable; refused connection, 5xx, cut, malformed answer
 │   └── RefusedError             not retryable here: bad request for it, not confident, no access
+│       └── KeyThrottledError    the caller's own key is out of its quota there; says nothing of the target
 ├── AllTargetsFailedError        502, carries the attempts
 ├── DeadlineError                504, the deadline passed in execution, carries the attempts
 ├── LostError                    500, a stage of the workflow died
@@ -74,6 +76,10 @@ class RateLimitedError(RequestError):
         self.retry_after_s = retry_after_s
 
 
+class KeyExpiredError(RequestError):
+    """The caller's own key, kept for an asynchronous request, passed its time before the request's turn came."""
+
+
 class NoTargetError(TierwiseError):
     """No target is left. `rejected` maps each target to its reason; `outcome` is the word used in metrics."""
 
@@ -126,6 +132,16 @@ class UnavailableError(TargetError):
 
 class RefusedError(TargetError):
     outcome = "refused"
+
+
+class KeyThrottledError(RefusedError):
+    """The caller's own key is out of its quota at the provider. Others' keys are not, so the target is as good as before."""
+
+    outcome = "throttled"
+
+    def __init__(self, detail: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
 
 
 class AllTargetsFailedError(TierwiseError):

@@ -124,7 +124,7 @@ def _error(told: Mapping[str, Any]) -> errors.TierwiseError:
         return cls(detail, retry_after_s=told["retry_after_s"])
     if issubclass(cls, errors.RequestError):
         return cls(detail, field=told.get("field"))
-    if issubclass(cls, errors.ThrottledError):
+    if issubclass(cls, errors.ThrottledError | errors.KeyThrottledError):
         return cls(detail, retry_after_s=told.get("retry_after_s"))
     return cls(detail)
 

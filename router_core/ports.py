@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from router_core.execution import Chunk, EmbeddingAnswer, ModelAnswer
 from router_core.inference import Message, Params
-from router_core.jobs.records import Claim, Job, Step
+from router_core.jobs.records import Claim, Envelope, Job, Step
 from router_core.policy.rollout import Rollout
 from router_core.record import dataclass
 
@@ -219,8 +219,9 @@ class JobHistory(Protocol):
     """Asynchronous requests and what came of them. Every change is one act: stored together with the messages that it
     publishes, or not at all. Raises `StoreError`."""
 
-    async def create(self, job: Job, queues: Sequence[str] = ...) -> bool:
-        """Store a new job with its messages; False and nothing when its id is there."""
+    async def create(self, job: Job, queues: Sequence[str] = ..., envelope: Envelope | None = None) -> bool:
+        """Store a new job with its messages; False and nothing when its id is there. The messages alone carry the
+        envelope, until its time is over."""
 
     async def advance(self, claim: Claim, step: Step) -> bool:
         """Store a step of the claimed job; False when another was faster, so that only its cost is added."""

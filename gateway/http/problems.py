@@ -39,6 +39,7 @@ _KINDS: Final[dict[type[Exception], Kind]] = {
     errors.NotFoundError: Kind(404, "Not found", "not_found"),
     errors.ForbiddenError: Kind(403, "Forbidden", "forbidden", "permission_error"),
     errors.ConflictError: Kind(409, "Conflict", "conflict"),
+    errors.KeyExpiredError: Kind(403, "Key expired", "provider_key_expired", "permission_error"),
     errors.TooLargeError: Kind(413, "Too large", "too_large"),
     errors.RateLimitedError: Kind(429, "Too many requests", "rate_limit_exceeded", "rate_limit_error"),
     errors.RequestError: Kind(400, "Bad request", "invalid_request"),

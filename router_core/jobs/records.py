@@ -33,7 +33,8 @@ NO_FIGURES: Final = Figures()
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One asynchronous request. `runs` counts the runs that were begun, `judge_runs` those of the judge; `repeated_nano`
-    is what runs cost whose result was not the one that was stored. `size` is the request's, in bytes."""
+    is what runs cost whose result was not the one that was stored. `size` is the request's, in bytes; `batch` the batch
+    that it is a line of."""
 
     request_id: str
     tenant: str
@@ -52,12 +53,21 @@ class Job:
     repeated_nano: int = 0
     runs: int = 0
     judge_runs: int = 0
+    batch: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """What only the message carries, beside the job: a caller's own key for a provider, sealed, until that moment."""
+
+    sealed: bytes
+    until_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """A message lent to one worker until its time is over. `tries` counts the lendings, this one included; `reason` is
-    what the try before said; `token` tells this lending from the next."""
+    what the try before said; `token` tells this lending from the next; `envelope` is what the message carries sealed."""
 
     key: str
     queue: str
@@ -65,6 +75,7 @@ class Claim:
     tries: int
     job: Job
     reason: str | None = None
+    envelope: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

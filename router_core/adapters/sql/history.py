@@ -13,7 +13,7 @@ from router_core.adapters.sql.database import Database
 from router_core.adapters.sql.rows import changes_of, job_of, row_of
 from router_core.adapters.sql.sealed import Sealer
 from router_core.adapters.sql.tables import HISTORY, MESSAGES
-from router_core.jobs.records import Claim, Job, Step
+from router_core.jobs.records import Claim, Envelope, Job, Step
 from router_core.jobs.stages import ANSWERING, JUDGING, TERMINAL, WEBHOOKS, left_by, message_key
 from router_core.ports import Clock
 
@@ -24,7 +24,9 @@ class SqlJobHistory:
     def __init__(self, database: Database, sealer: Sealer, clock: Clock) -> None:
         self._database, self._sealer, self._clock = database, sealer, clock
 
-    async def create(self, job: Job, queues: Sequence[str] = (ANSWERING,)) -> bool:
+    async def create(
+        self, job: Job, queues: Sequence[str] = (ANSWERING,), envelope: Envelope | None = None
+    ) -> bool:
         """Store a new job with its messages; False and nothing when its id is there. Raises `StoreError`."""
         now = self._clock.now_s()
         row = row_of(job, self._sealer) | {"changed_s": now}
@@ -35,7 +37,7 @@ class SqlJobHistory:
                     connection.execute(insert(HISTORY).values(row))
             except IntegrityError:
                 return False
-            _publish(connection, job.request_id, queues, now)
+            _publish(connection, job.request_id, queues, now, envelope)
             return True
 
         return await self._database.write(act)
@@ -99,7 +101,14 @@ def _repeated(connection: Connection, request_id: str, step: Step) -> None:
         )
 
 
-def _publish(connection: Connection, request_id: str, queues: Sequence[str], now: float) -> None:
+def _publish(
+    connection: Connection,
+    request_id: str,
+    queues: Sequence[str],
+    now: float,
+    envelope: Envelope | None = None,
+) -> None:
+    carried = {} if envelope is None else {"envelope": envelope.sealed, "envelope_until_s": envelope.until_s}
     for queue in queues:
         key = message_key(request_id, queue)
         # A message that is there says the same: of duplicates one is left.
@@ -114,5 +123,6 @@ def _publish(connection: Connection, request_id: str, queues: Sequence[str], now
                     publish_s=now,
                     dead=0,
                     tries=0,
+                    **carried,
                 )
             )

@@ -114,6 +114,7 @@ class SqlJobQueue:
                     tries=row["tries"],
                     job=job,
                     reason=row["reason"],
+                    envelope=None if row["envelope"] is None else bytes(row["envelope"]),
                 )
             )
         return tuple(found)

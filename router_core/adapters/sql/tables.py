@@ -48,7 +48,10 @@ HISTORY: Final = Table(
     Column("repeated_nano", BigInteger, nullable=False),
     Column("runs", Integer, nullable=False),
     Column("judge_runs", Integer, nullable=False),
+    # The batch that it is a line of; emptied when the batch's results are written.
+    Column("batch", String(64)),
     Index("request_history_by_stage", "stage", "changed_s"),
+    Index("request_history_by_batch", "batch", "stage"),
     mysql_charset="utf8mb4",
     mysql_engine="InnoDB",
 )
@@ -69,10 +72,14 @@ MESSAGES: Final = Table(
     Column("tries", Integer, nullable=False),
     Column("token", String(32)),
     Column("reason", String(200)),
+    # A caller's own key, sealed; emptied when its time is over.
+    Column("envelope", _SEALED),
+    Column("envelope_until_s", Double),
     # When it is handed to a transport outside of the database, where there is one; see `outbox`.
     Column("publish_s", Double, nullable=False, server_default="0"),
     Index("job_messages_by_turn", "queue", "dead", "visible_s", "id"),
     Index("job_messages_by_token", "token"),
+    Index("job_messages_by_envelope", "envelope_until_s"),
     Index("job_messages_by_publication", "publish_s"),
     mysql_charset="utf8mb4",
     mysql_engine="InnoDB",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, case, delete, func, select
+from sqlalchemy import Connection, case, delete, func, select, update
 
 from router_core.adapters.sql.database import Database
 from router_core.adapters.sql.tables import HISTORY, MESSAGES
@@ -53,7 +53,7 @@ class SqlUpkeep:
         """Delete jobs that ended before that moment, with their dead messages. Raises `StoreError`."""
         old = (
             select(HISTORY.c.request_id)
-            .where(HISTORY.c.stage.in_(TERMINAL), HISTORY.c.changed_s < before_s)
+            .where(HISTORY.c.stage.in_(TERMINAL), HISTORY.c.changed_s < before_s, HISTORY.c.batch.is_(None))
             .limit(_AT_ONCE)
         )
 
@@ -68,3 +68,12 @@ class SqlUpkeep:
         while found := await self._database.write(act):
             forgotten += found
         return forgotten
+
+    async def expire(self) -> int:
+        """Empty the envelopes whose time is over, wherever their messages lie; how many. Raises `StoreError`."""
+        over = (
+            update(MESSAGES)
+            .where(MESSAGES.c.envelope_until_s <= self._clock.now_s())
+            .values(envelope=None, envelope_until_s=None)
+        )
+        return await self._database.write(lambda connection: connection.execute(over).rowcount)

@@ -12,6 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import insert, select, text
 
+from router_core.adapters.sql.batches_tables import BATCHES
 from router_core.adapters.sql.schema import HEAD, upgrade
 from router_core.adapters.sql.tables import HISTORY, MESSAGES, METADATA
 from router_core.errors import StoreError
@@ -237,6 +238,7 @@ async def test_many_workers_that_ask_at_once_each_get_others(jobs: Jobs) -> None
 async def test_the_migrations_make_the_tables_that_the_code_uses(jobs: Jobs) -> None:
     with jobs.database.engine.connect() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == HEAD
+        assert BATCHES.metadata is METADATA
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
 
 
