@@ -6,7 +6,7 @@ fails does not eat the key's minute.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from typing import Final
 
 from gateway.http.dependencies import DEFAULT_OUTPUT_TOKENS
@@ -54,6 +54,7 @@ class LiveStream:
         if self.response is not None:
             used = self.response.usage.total_tokens
             self._serving.finished.put(caller.tenant, self.response)
+            self._serving.answered(self._request, self.response)
         else:
             used = (_chars(self._request.messages) + self.chars) // _CHARS_PER_TOKEN
         await self._serving.limiter.settle(caller.key_id, self._estimate, used)
@@ -70,6 +71,8 @@ class Serving:
         self.router = router
         self.limiter = limiter
         self.finished = finished
+        self.answered: Callable[[InferenceRequest, InferenceResponse], None] = _kept_by_nobody
+        """Told of each answer that somebody waited for; returns at once."""
 
     async def answer(self, request: InferenceRequest) -> InferenceResponse:
         """A whole answer; raises what the router raises."""
@@ -84,6 +87,7 @@ class Serving:
             await self.limiter.settle(caller.key_id, reserved, used)
         if not request.asynchronous:  # those are kept by whoever accepted them
             self.finished.put(caller.tenant, response)
+            self.answered(request, response)
         return response
 
     async def embed(self, request: EmbedRequest) -> InferenceResponse:
@@ -139,3 +143,7 @@ def _chars(messages: Iterable[Message]) -> int:
         elif content:
             total += sum(len(part.get("text", "")) for part in content)
     return total
+
+
+def _kept_by_nobody(request: InferenceRequest, response: InferenceResponse) -> None:
+    """Nobody looks at answers."""

@@ -40,7 +40,12 @@ class JobsPlan:
 
 def durable_jobs(plan: JobsPlan, serving: Serving, router: Router) -> DurableJobs:
     """Accepting and, where this process works, running."""
-    return DurableJobs(plan.store, workers(plan, serving, router), plan.clock, plan.webhooks, plan.limits)
+    crew = workers(plan, serving, router)
+    jobs = DurableJobs(
+        plan.store, crew, plan.clock, plan.webhooks, plan.limits, lambda: router.rollout().stable.judging
+    )
+    serving.answered = jobs.sampling.offer
+    return jobs
 
 
 def workers(plan: JobsPlan, serving: Serving, router: Router) -> tuple[Worker, ...]:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
 
 from gateway.http.ports import StoredAnswer
+from gateway.jobs.sampling import Sampling
 from gateway.jobs.store import JobStore
 from gateway.jobs.telling import told
 from gateway.jobs.worker import Worker
@@ -22,6 +23,7 @@ from router_core.inference import InferenceRequest
 from router_core.jobs.records import Job
 from router_core.jobs.stages import ANSWERING
 from router_core.payload import to_json
+from router_core.policy.judging import Judging
 from router_core.ports import Clock
 from router_core.record import dataclass
 
@@ -42,10 +44,17 @@ class DurableJobs:
     """`Accepted` over a job store. `workers` run in this process; none where others do."""
 
     def __init__(
-        self, store: JobStore, workers: Sequence[Worker], clock: Clock, webhooks: WebhookRules, limits: Limits
+        self,
+        store: JobStore,
+        workers: Sequence[Worker],
+        clock: Clock,
+        webhooks: WebhookRules,
+        limits: Limits,
+        judging: Callable[[], Judging],
     ) -> None:
         self._store, self._workers, self._clock = store, tuple(workers), clock
         self._webhooks, self._limits = webhooks, limits
+        self.sampling = Sampling(store, judging, self._stored)
         self._waiting, self._counted_s = 0, float("-inf")
         self._tasks: list[asyncio.Task[None]] = []
         self._looking: asyncio.Task[None] | None = None
@@ -81,9 +90,7 @@ class DurableJobs:
         )
         await opened.history.create(job, (ANSWERING,))
         self._waiting += 1
-        self._begin()
-        for worker in self._workers:
-            worker.wake()
+        self._stored()
 
     async def found(self, tenant: str, request_id: str) -> StoredAnswer | Mapping[str, Any] | None:
         """The answer, or what is known before or instead of it. Raises `StoreError`."""
@@ -109,6 +116,7 @@ class DurableJobs:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self.sampling.stop()
         await self._store.close()
 
     async def _look(self) -> None:
@@ -116,6 +124,12 @@ class DurableJobs:
             if self._store.wanted():
                 self._begin()
             await asyncio.sleep(_LOOK_S)
+
+    def _stored(self) -> None:
+        """There is something new to do."""
+        self._begin()
+        for worker in self._workers:
+            worker.wake()
 
     def _begin(self) -> None:
         if not self._tasks:

@@ -9,14 +9,16 @@ from hashlib import sha256
 
 import orjson
 
-from agents.judge.agent import JudgeAgent, Verdict
+from agents.judge.agent import JudgeAgent
 from agents.judge.family import family
+from agents.judge.verdict import Opinion, Verdict
 from gateway.http.ports import Router
 from gateway.jobs.answering import announced, request_of
 from router_core.inference import InferenceRequest, InferenceResponse
 from router_core.jobs.records import NANO, Claim, Step
 from router_core.jobs.stages import COMPLETED
 from router_core.payload import from_json
+from router_core.policy.judging import Judging as Rules
 
 
 class Judging:
@@ -27,21 +29,15 @@ class Judging:
 
     def wanted(self, request: InferenceRequest, response: InferenceResponse) -> bool:
         """Whether the policy wants this answer judged."""
-        rules = self._router.rollout().stable.judging
-        text = None if response.output is None else response.output.first.text
-        if not text or response.status != "completed" or response.decision.request_class not in rules.classes:
-            return False
-        rate = rules.unsure_rate if response.decision.risk != "low" else rules.rate
-        return place(request.request_id) < rate
+        return drawn(request, response, self._router.rollout().stable.judging)
 
     async def work(self, claim: Claim) -> Step:
         request = request_of(claim)
-        rules = self._router.rollout().stable.judging
-        verdict = await self._judge.judge(request, _answer(claim), own_family=rules.own_family)
+        verdict = await self._judge.judge(request, _answer(claim), self._router.rollout().stable.judging)
         return Step(
             stage=COMPLETED,
             judgement=orjson.dumps(as_told(verdict)),
-            score=None if verdict.scores is None else verdict.scores.score,
+            score=verdict.quality,
             judge_nano=round(verdict.cost_usd * NANO),
             publish=announced(claim),
         )
@@ -64,26 +60,53 @@ class Judging:
             )
 
 
+def drawn(request: InferenceRequest, response: InferenceResponse, rules: Rules) -> bool:
+    """Whether these rules want this answer judged."""
+    decision = response.decision
+    rate = rules.unsure_rate if decision.risk != "low" else rules.rate
+    if not request.asynchronous:
+        rate *= rules.sync_share
+    if place(request.request_id) >= rate:
+        return False
+    text = None if response.output is None else response.output.first.text
+    wanted = decision.request_class in rules.classes and response.served.tier in rules.tiers
+    return bool(text) and response.status == "completed" and wanted
+
+
 def place(request_id: str) -> float:
     """Where a request stands in [0, 1), for sampling."""
     return int.from_bytes(sha256(f"judge/{request_id}".encode()).digest()[:6], "big") / 2**48
 
 
 def as_told(verdict: Verdict) -> dict[str, object]:
-    """The judgement as callers see it."""
+    """The judgement as callers see it: the first judge by name, and all of them where there are several."""
+    first = verdict.opinions[0] if verdict.opinions else None
     told: dict[str, object] = {
         "rubric": verdict.rubric,
-        "target": verdict.target,
-        "model": verdict.model,
-        "family": None if verdict.model is None else family(verdict.model),
-        "same_family": verdict.same_family,
+        "target": None if first is None else first.target,
+        "model": None if first is None else first.model,
+        "family": None if first is None else family(first.model),
+        "same_family": first is not None and first.same_family,
         "removed": verdict.removed,
         "cost_usd": verdict.cost_usd,
     }
-    if verdict.scores is None:
-        return {"score": None, "skipped": verdict.skipped, **told}
-    scores = verdict.scores
-    return {"score": scores.score, "criteria": scores.criteria, "reason": scores.reason, **told}
+    if verdict.rival is not None:
+        told["beside"] = verdict.rival.target
+    if len(verdict.opinions) > 1:
+        told |= {
+            "judges": [_opinion(one) for one in verdict.opinions],
+            "agreement": verdict.agreement,
+            "disputed": verdict.disputed,
+        }
+    if verdict.why_none is not None:
+        return {"score": None, "skipped": verdict.why_none, **told}
+    reason = verdict.given[0].reason
+    return {"score": verdict.score, "criteria": verdict.criteria, "reason": reason, **told}
+
+
+def _opinion(one: Opinion) -> dict[str, object]:
+    score = None if one.scores is None else one.scores.score
+    return {"target": one.target, "model": one.model, "family": family(one.model), "score": score}
 
 
 def _answer(claim: Claim) -> InferenceResponse:

@@ -13,6 +13,10 @@ from typing import Final
 
 from router_core.inference import COMPLIANCES, OBJECTIVES, TIERS
 from router_core.policy.deliberation import AGENTS, Deliberates, DeliberationLimits
+from router_core.policy.guarding import GuardPolicy
+from router_core.policy.judging import Judging
+from router_core.policy.proposals import Proposals
+from router_core.policy.verification import CLASSES, Hedge, Verification
 from router_core.record import dataclass
 from router_core.signals.request_class import ClassRules
 
@@ -131,17 +135,6 @@ class Exploration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judging:
-    """Which asynchronous answers a judge scores: shares of the sure and of the `unsure` ones (risk above low), of these
-    classes. `own_family`: where no other may see the case, a judge of the answerer's own family does."""
-
-    rate: float = 0.0
-    unsure_rate: float = 0.0
-    classes: tuple[str, ...] = ("simple", "complex", "critical", "batch")
-    own_family: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Scoring:
     """The learned scorer: `share` is how far its chance for a tier takes the place of a target's declared quality in
     conversations, where it has no doubt. 0 leaves it unasked: its tiers are general models of about 8B, 70B and
@@ -200,6 +193,10 @@ def _deliberation() -> Mapping[str, Deliberates]:
     return MappingProxyType({agent: Deliberates() for agent in AGENTS})
 
 
+def _verification() -> Mapping[str, Verification]:
+    return MappingProxyType({one: Verification() for one in CLASSES})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """One version of the policy. `label` names it in decisions, `sha256` covers its canonical text."""
@@ -222,6 +219,10 @@ class Policy:
     judging: Judging = Judging()
     deliberation: Mapping[str, Deliberates] = field(default_factory=_deliberation)
     deliberation_limits: DeliberationLimits = DeliberationLimits()
+    proposals: Proposals = Proposals()
+    guard: GuardPolicy = GuardPolicy()
+    verification: Mapping[str, Verification] = field(default_factory=_verification)
+    hedge: Hedge = Hedge()
     raise_privacy_by_pii: bool = True
     sha256: str = ""
 
@@ -236,6 +237,7 @@ KEYED_SECTIONS: Final[Mapping[str, tuple[type, tuple[str, ...]]]] = {
     "tiers": (TierPolicy, TIERS),
     "compliance": (Compliance, COMPLIANCES),
     "deliberation": (Deliberates, AGENTS),
+    "verification": (Verification, CLASSES),
 }
 SECTIONS: Final[Mapping[str, type]] = {
     "references": References,
@@ -249,4 +251,6 @@ SECTIONS: Final[Mapping[str, type]] = {
     "scorer": Scoring,
     "judging": Judging,
     "deliberation_limits": DeliberationLimits,
+    "hedge": Hedge,
+    "proposals": Proposals,
 }

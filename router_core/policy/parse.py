@@ -14,23 +14,28 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from router_core.errors import ConfigurationError
-from router_core.inference import DEVICE_CLASSES, OBJECTIVES, PRIVACY_LEVELS, THERMALS
+from router_core.inference import DEVICE_CLASSES, OBJECTIVES, PRIVACY_LEVELS, THERMALS, TIERS
 from router_core.policy.deliberation import MODES
 from router_core.policy.document import KEYED_SECTIONS, SCHEMA, SECTIONS, Policy
+from router_core.policy.verification import SHARES, WORDS
+from router_core.policy.guarding import guard_document, guard_policy
+from router_core.policy.judging import METHODS, MOST_JUDGES
+from router_core.policy.proposals import PROPOSAL_MODES
 
 MAX_BYTES: Final = 8000
 MAX_NUMBER: Final = 1e9
 _FRACTIONS: Final = frozenset(
     {
-        "complex_at", "upset_at", "confidence_high", "confidence_low", "deadline_share", "device_confidence", "error_rate", "max_cpu_load",
-        "min_battery", "rate", "sample_rate", "share", "stickiness", "unknown_health", "unsure_rate",
+        "agreement", "complex_at", "upset_at", "confidence_high", "confidence_low", "deadline_share", "device_confidence", "error_rate", "max_cpu_load",
+        "max_exploration", "max_step", "min_battery", "rate", "sample_rate", "share", "stickiness", "sync_share", "unknown_health", "unsure_rate",
     }
+    | SHARES
 )  # fmt: skip
 _AT_LEAST_ONE: Final = frozenset(
-    {"attempts", "attempts_per_target", "failures", "min_samples", "max_output_tokens"}
+    {"attempts", "attempts_per_target", "failures", "judges", "min_samples", "max_output_tokens"}
 )
 _POSITIVE: Final = frozenset(
-    {"latency_ms", "cost_usd", "energy_j", "deadline_ms", "stream_idle_ms", "saturation", "budget_ms"}
+    {"latency_ms", "cost_usd", "energy_j", "deadline_ms", "stream_idle_ms", "saturation", "budget_ms", "every_h"}
 )
 _WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "max_privacy": PRIVACY_LEVELS,
@@ -39,6 +44,10 @@ _WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "optimize": OBJECTIVES,
     "classes": ("simple", "complex", "critical", "batch"),
     "critical_devices": DEVICE_CLASSES,
+    **WORDS,
+    "method": METHODS,
+    "mode": PROPOSAL_MODES,
+    "tiers": TIERS,
     **dict.fromkeys(("simple", "complex", "critical", "batch"), MODES),
 }
 
@@ -78,6 +87,7 @@ def to_document(policy: Policy) -> dict[str, Any]:
         document[section] = {key: asdict(value) for key, value in getattr(policy, section).items()}
     for section in SECTIONS:
         document[section] = asdict(getattr(policy, section))
+    document["guard"] = guard_document(policy.guard)
     document["raise_privacy_by_pii"] = policy.raise_privacy_by_pii
     plain: dict[str, Any] = json.loads(json.dumps(document))
     return plain
@@ -109,6 +119,8 @@ def _section(key: str, value: object, default: Any) -> Any:
         ):
             raise ConfigurationError("policy: name must be 1 to 64 letters, digits, - or _")
         return value
+    if key == "guard":
+        return guard_policy(value)
     if key == "raise_privacy_by_pii":
         return _value(key, value, True)
     raise ConfigurationError(f"policy: unknown key {key}")
@@ -180,3 +192,5 @@ def _cross_checks(policy: Policy) -> None:
             raise ConfigurationError(f"policy: objectives.{name} needs a weight above 0")
     if policy.thresholds.confidence_low > policy.thresholds.confidence_high:
         raise ConfigurationError("policy: thresholds.confidence_low must not be above confidence_high")
+    if policy.judging.judges > MOST_JUDGES:
+        raise ConfigurationError(f"policy: judging.judges must be between 1 and {MOST_JUDGES}")

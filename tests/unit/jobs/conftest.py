@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest_asyncio
 
-from gateway.composition.jobs import open_sql
+from gateway.composition.jobs_store import open_sql
 from gateway.jobs.store import JobStore, OpenJobs
 from router_core.adapters.system_clock import SystemClock
 

@@ -4,46 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from agents.judge.rubric import CRITERIA
 from gateway.jobs.durable import Limits
 from gateway.jobs.store import JobStore, OpenJobs
 from gateway.jobs.worker import Pace
 from router_core.errors import NoCapacityError, StoreError
-from router_core.execution import Choice, Output
+from router_core.execution import Output
 from router_core.inference import InferenceRequest
 from router_core.jobs.records import Claim, Job, Step
-from router_core.policy.document import Judging, Policy
-from router_core.policy.rollout import Rollout
 from tests.unit.gateway.asgi import OTHER, application, call
 from tests.unit.gateway.scripted import TEXT, OpenLimiter, ScriptedRouter, text_output
-from tests.unit.jobs.house import BODY, JUDGE, QUICK, accept, begun, ended, plan, stop
-
-
-class JudgedRouter(ScriptedRouter):
-    """Its policy wants every answer judged; its judge grades 6, or says what `verdict` makes of the mark."""
-
-    def __init__(self, verdict: Callable[[str], str] | None = None) -> None:
-        super().__init__(output=self._output)
-        self._verdict = verdict or self._six
-
-    @staticmethod
-    def _six(mark: str) -> str:
-        return json.dumps({"mark": mark, **dict.fromkeys(CRITERIA, 6), "reason": "so"})
-
-    def _output(self, request: InferenceRequest) -> Output:
-        if request.preferences.target != JUDGE.name:
-            return text_output(request)
-        return Output(
-            choices=(Choice(text=self._verdict(str(request.messages[1]["content"]).split("\n")[0])),)
-        )
-
-    def rollout(self) -> Rollout:
-        return Rollout(stable=replace(Policy(), judging=Judging(rate=1.0, unsure_rate=1.0)))
+from tests.unit.jobs.house import BODY, QUICK, JudgedRouter, accept, begun, ended, plan, stop
 
 
 async def test_an_accepted_request_is_answered_as_a_synchronous_one_would_be(store: JobStore) -> None:
