@@ -1,0 +1,1 @@
+"""Proposals: limits, rounds, the desk, and what is stored."""
