@@ -6,6 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from router_core.policy.document import KEYED_SECTIONS, SCHEMA, SECTIONS, Policy
+from router_core.policy.guarding import guard_schema
 
 
 def json_schema() -> dict[str, Any]:
@@ -15,6 +16,7 @@ def json_schema() -> dict[str, Any]:
         "schema": {"const": SCHEMA},
         "name": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
         "version": {"type": "integer", "minimum": 1},
+        "guard": guard_schema(),
         "raise_privacy_by_pii": {"type": "boolean"},
     }
     for section, (_, names) in KEYED_SECTIONS.items():

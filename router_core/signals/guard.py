@@ -1,78 +1,24 @@
 """Signs that a text tries to talk the model out of its instructions.
 
-Word patterns see the plain attempts only; they cost microseconds and say why they fired, so a policy can send
-such a text to a target with its own guard, or ask for a review. They are no defence on their own, and a low
-score is no clearance. English; all of the text is read.
+Wordings in fifteen languages, and the same behind the usual disguises. They cost microseconds and say why they fired, so a
+policy can count such a text, refuse it, or send it to a target with its own guard. They are no defence on their own, and a low
+score is no clearance: an order in new words is not seen. All of the text is read.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from router_core.signals import triggers
+from router_core.signals.injection import languages, wordings
+from router_core.signals.injection.cue import fired
+from router_core.signals.injection.veils import marked, unveiled
 from router_core.signals.reading import Reading, read
 
-_CUES: Final = (
-    (
-        "override",
-        0.7,
-        re.compile(
-            r"\b(?:ignore|disregard|forget|override)\W{1,16}+(?:\w{1,32}+\W{1,16}+){0,4}?"
-            r"(?:instructions?|prompts?|rules|guidelines|directives|everything (?:above|before)|(?:above|previous) (?:text|message))"
-        ),
-    ),
-    (
-        "prompt_leak",
-        0.6,
-        re.compile(
-            r"\b(?:reveal|print|show|repeat|output|tell|leak|display|what (?:is|are))\W{1,16}+(?:\w{1,32}+\W{1,16}+){0,4}?"
-            r"(?:system prompt|hidden prompt|initial prompt|(?:system|initial|hidden|original|secret) instructions|your instructions)"
-        ),
-    ),
-    (
-        "jailbreak",
-        0.6,
-        re.compile(
-            r"\b(?:do anything now|(?:enable|enter|activate|in|into) (?:developer|dan|god) mode"
-            r"|(?:without|with no|have no|has no|free of) (?:any )?(?:restrictions|filters|rules|limits|censorship)"
-            r"|jailbr(?:eak|oken) (?:mode|prompt|yourself)|you are (?:now )?(?:jailbroken|unfiltered|unrestricted))"
-        ),
-    ),
-    (
-        "role_play",
-        0.4,
-        re.compile(
-            r"\b(?:(?:pretend|act as|roleplay as|you are now|from now on)\W{1,16}+(?:\w{1,32}+\W{1,16}+){0,8}?"
-            r"(?:no (?:rules|restrictions|limits|filter)|unrestricted|unfiltered|evil|dan\b|without (?:rules|restrictions|ethics)))"
-        ),
-    ),
-    (
-        "fake_turn",
-        0.6,
-        re.compile(
-            r"<\|(?:im_start|im_end|system|endoftext|eot_id|start_header_id)|\[/?inst\]|<</?sys>>|### ?system|</?system>"
-            r"|^\s{0,8}system: \W{0,3}(?:you|ignore|new|override)",
-            re.MULTILINE,
-        ),
-    ),
-    (
-        "bypass",
-        0.5,
-        re.compile(
-            r"\b(?:bypass|circumvent|evade|disable|turn off)\W{1,16}+(?:\w{1,32}+\W{1,16}+){0,3}?"
-            r"(?:safety (?:filters?|guidelines|measures|training)|content (?:filters?|policy|policies)|guardrails|moderation)"
-        ),
-    ),
-    (
-        "exfiltrate",
-        0.5,
-        re.compile(
-            r"\b(?:send|post|upload|forward|exfiltrate|append)\W{1,16}+(?:\w{1,32}+\W{1,16}+){0,6}?(?:conversation|chat history|secrets?|credentials"
-            r"|api keys?|system prompt)\W{1,16}+(?:\w{1,32}+\W{1,16}+){0,3}?(?:https?:|webhook)"
-        ),
-    ),
-)
+VEILED: Final = 0.6
+"""Weight of a disguise that an order was found behind: nobody hides an innocent one."""
+DEPTH: Final = 2
+"""Disguises within each other that are taken off."""
 
 
 def guard_score(text: str) -> float:
@@ -87,12 +33,34 @@ def guard_cues(text: str) -> tuple[str, ...]:
 
 def guard_in(reading: Reading) -> tuple[float, tuple[str, ...]]:
     """Score and cue names for a text that is already prepared."""
-    if reading.hits.isdisjoint(triggers.GUARD):
+    if reading.hits.isdisjoint(triggers.GUARD) and not marked(reading):
+        return 0.0, ()
+    found = _found(reading, DEPTH)
+    if not found:
         return 0.0, ()
     clear = 1.0
-    names: list[str] = []
-    for name, weight, pattern in _CUES:
-        if pattern.search(reading.lower):
-            clear *= 1.0 - weight
-            names.append(name)
-    return round(1.0 - clear, 4), tuple(names)
+    for weight in found.values():
+        clear *= 1.0 - weight
+    return round(1.0 - clear, 4), tuple(sorted(found))
+
+
+def _found(reading: Reading, depth: int) -> dict[str, float]:
+    found: dict[str, float] = {}
+    hits = reading.hits
+    if not hits.isdisjoint(triggers.GUARD):
+        found.update(fired(reading.lower, hits, wordings.CUES, triggers.GUARD))
+        if not hits.isdisjoint(languages.NEEDS):
+            _most(found, fired(reading.lower, hits, languages.WESTERN, triggers.GUARD))
+    if not reading.western:
+        _most(found, languages.elsewhere(reading))
+    if depth and marked(reading):
+        for veil, text in unveiled(reading):
+            behind = _found(read(text), depth - 1)
+            if behind.keys() - found.keys() or any(behind[name] > found[name] for name in behind):
+                _most(found, {**behind, veil: VEILED})
+    return found
+
+
+def _most(found: dict[str, float], more: dict[str, float]) -> None:
+    for name, weight in more.items():
+        found[name] = max(weight, found.get(name, 0.0))

@@ -16,10 +16,28 @@ def word_set(*spellings: str) -> frozenset[str]:
 
 
 GUARD: Final = word_set(
-    "ignore disregard forget override prompt prompts instructions jailbreak jailbroken anything mode restrictions",
-    "unfiltered unrestricted filters rules limits censorship filter evil dan ethics im endoftext eot header system inst",
-    "sys bypass circumvent evade guardrails moderation safety webhook http https",
+    "ignore ignoring disregard disregarding forget forgetting override overriding bypass discard neglect skip jailbreak jailbroken",
+    "instruction instructions prompt prompts rules guidelines directives directions constraints safeguards orders message messages",
+    "above before prior earlier previous previously training programming told configuration text everything words policy task job",
+    "purpose goal role directive anything mode restrictions filters filter limits limitations censorship guardrails boundaries",
+    "ethics policies unfiltered unrestricted uncensored unbound refuse decline disclaimers disclaimer refusals refusal moralizing",
+    "morals amoral evil dan aim stan whatever laws im im_start endoftext eot system inst sys admin developer root operator safety",
+    "content moderation ethical alignment conversation history log secret secrets credentials password passwords key keys token",
+    "tokens data emails context ai llm model assistant chatbot bot summarizer summariser summarizing summarising processing",
+    "reading translating tier routing privacy max_privacy tenant tenants tool customers customer users user",
+    "anweisung anweisungen instruktionen regeln vorgaben systemprompt richtlinien befehle systemanweisung systemanweisungen",
+    "consignes règles ordres invite instrucciones reglas indicaciones órdenes directrices istruzioni regole direttive indicazioni",
+    "instruções instrucoes regras orientações diretrizes instructies regels aanwijzingen opdrachten instruktioner instruktionerna",
+    "regler reglerna anvisningar systeemprompt systeeminstructies",
 )
+ROTATED: Final = word_set(
+    "vtaber qvfertneq sbetrg bireevqr vafgehpgvbaf vafgehpgvba cebzcg erirny thvqryvarf ehyrf"
+)
+REVERSED: Final = word_set(
+    "erongi dragersid tegrof edirrevo snoitcurtsni noitcurtsni tpmorp laever senilediug selur"
+)
+"""Words of the orders in ROT13, and read backwards."""
+TURNED: Final = ROTATED | REVERSED
 HEALTH: Final = word_set(
     "patient patients diagnosis diagnosed diagnoses diagnose diagnostic diagnostics heart blood prescribed prescription",
     "prescribe symptom symptoms medication medications hospital hospitalized hospitalised clinical surgery chemotherapy",
@@ -52,4 +70,6 @@ SOCIAL: Final = word_set("ssn social")
 CITIZEN: Final = word_set("bsn burgerservicenummer sofinummer sofi")
 PLACE: Final = word_set("lat latitude")
 
-ALL: Final = GUARD | HEALTH | SAFETY | TASK | SECRET | BIRTH | RECORD | PASSPORT | SOCIAL | CITIZEN | PLACE
+ALL: Final = (
+    GUARD | TURNED | HEALTH | SAFETY | TASK | SECRET | BIRTH | RECORD | PASSPORT | SOCIAL | CITIZEN | PLACE
+)

@@ -14,7 +14,6 @@ import pytest
 
 from router_core.signals import (
     folding,
-    guard,
     health,
     language,
     pii_addresses,
@@ -25,15 +24,17 @@ from router_core.signals import (
     reading,
     safety,
 )
+from router_core.signals.injection import cue, languages, veils, wordings
 
 # The parser is the only view of a pattern's structure; it has no public name and no types.
 codes: Any = importlib.import_module("re._constants")
 parser: Any = importlib.import_module("re._parser")
 
 MODULES = [
+    cue,
     folding,
-    guard,
     health,
+    languages,
     pii_addresses,
     pii_codes,
     pii_cued,
@@ -41,6 +42,8 @@ MODULES = [
     pii_secrets,
     reading,
     safety,
+    veils,
+    wordings,
 ]
 MODULES_WITHOUT_REPEATS = [language]
 LONGEST_REPEAT = 128
@@ -89,7 +92,7 @@ def test_repetitions_are_bounded_or_never_retried(module: ModuleType) -> None:
             single = len(body) == 1 and body[0][0] in SINGLE_CLASS
             possessive = operation is codes.POSSESSIVE_REPEAT and single
             bounded = most <= LONGEST_REPEAT
-            tail = pattern in (pii_numbers._PHONE_CUE, reading._WORD)
+            tail = pattern in (pii_numbers._PHONE_CUE, reading._WORD, veils._APART, veils._HEX)
             assert possessive or bounded or tail, (pattern.pattern, most)
 
 
