@@ -17,10 +17,10 @@ from router_core.errors import ConfigurationError
 from router_core.inference import DEVICE_CLASSES, OBJECTIVES, PRIVACY_LEVELS, THERMALS, TIERS
 from router_core.policy.deliberation import MODES
 from router_core.policy.document import KEYED_SECTIONS, SCHEMA, SECTIONS, Policy
-from router_core.policy.verification import SHARES, WORDS
 from router_core.policy.guarding import guard_document, guard_policy
 from router_core.policy.judging import METHODS, MOST_JUDGES
 from router_core.policy.proposals import PROPOSAL_MODES
+from router_core.policy.verification import SHARES, WORDS
 
 MAX_BYTES: Final = 8000
 MAX_NUMBER: Final = 1e9
@@ -112,18 +112,22 @@ def _section(key: str, value: object, default: Any) -> Any:
     if key == "version":
         return _number(key, value, integer=True, low=1)
     if key == "name":
-        if (
-            not isinstance(value, str)
-            or not value.replace("-", "").replace("_", "").isalnum()
-            or len(value) > 64
-        ):
-            raise ConfigurationError("policy: name must be 1 to 64 letters, digits, - or _")
-        return value
+        return _name(value)
     if key == "guard":
         return guard_policy(value)
     if key == "raise_privacy_by_pii":
         return _value(key, value, True)
     raise ConfigurationError(f"policy: unknown key {key}")
+
+
+def _name(value: object) -> str:
+    if (
+        not isinstance(value, str)
+        or not value.replace("-", "").replace("_", "").isalnum()
+        or len(value) > 64
+    ):
+        raise ConfigurationError("policy: name must be 1 to 64 letters, digits, - or _")
+    return value
 
 
 def _fields(path: str, value: object, default: Any) -> Any:
