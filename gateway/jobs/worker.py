@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from gateway.jobs.store import JobStore, OpenJobs
@@ -41,9 +42,11 @@ class Handler(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How much a worker does at once, for how long a message is lent, and how often it is tried."""
+    """How much a worker does at once, for how long a message is lent, how often it is tried, and how long a worker that
+    found nothing waits before it looks again."""
 
     running: int = 8
+    poll_s: float = POLL_S
     lent_s: float = 15.0
     tries: Tries = Tries()
 
@@ -98,10 +101,19 @@ class Worker:
             # The loop must not end: what is broken today may be put right tomorrow.
             _log.exception("queue %s could not be read", self.queue)
             return AWAY_S
+        if self._stopping:
+            # They came while it was told to stop: another has them at once.
+            await self._return(opened, claims)
+            return 0.0
         for claim in claims:
             task = asyncio.create_task(self._one(opened, claim))
             self._running[claim.key] = (claim, task)
-        return 0.0 if claims else POLL_S
+        return 0.0 if claims else self._pace.poll_s
+
+    async def _return(self, opened: OpenJobs, claims: Sequence[Claim]) -> None:
+        for claim in claims:
+            with contextlib.suppress(StoreError):
+                await opened.queue.release(claim, 0.0, "the worker stopped", counted=False)
 
     async def _wait(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

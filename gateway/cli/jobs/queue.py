@@ -8,9 +8,10 @@ import os
 from dataclasses import asdict
 
 from gateway.cli.output import FAILED, note, print_json, print_table
-from gateway.composition.jobs import OperatedQueues, open_queues
+from gateway.composition.jobs import open_queues
+from gateway.composition.jobs_store import OperatedQueues
 from gateway.settings.loading import load
-from router_core.jobs.records import Depth, Letter
+from router_core.jobs.records import Letter
 
 
 def run(options: argparse.Namespace) -> int:
@@ -22,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
 async def _run(options: argparse.Namespace, queues: OperatedQueues) -> int:
     try:
         if options.action == "stats":
-            return _stats(await queues.upkeep.depths(), as_json=options.json)
+            return await _stats(queues, as_json=options.json)
         if options.action == "peek":
             found = await queues.letters.peek(options.queue, options.state, options.limit)
             return _peek(found, as_json=options.json)
@@ -36,10 +37,18 @@ async def _run(options: argparse.Namespace, queues: OperatedQueues) -> int:
         await queues.close()
 
 
-def _stats(depths: tuple[Depth, ...], *, as_json: bool) -> int:
+async def _stats(queues: OperatedQueues, *, as_json: bool) -> int:
+    depths, carried = await queues.upkeep.depths(), await queues.carried()
     if as_json:
-        print_json({"queues": [asdict(depth) for depth in depths]})
-    else:
+        told: dict[str, object] = {"queues": [asdict(depth) for depth in depths]}
+        print_json(told if not carried else told | {"sqs": [asdict(one) for one in carried]})
+        return 0
+    if carried:
+        print_table(
+            ("sqs", "visible", "in flight", "delayed", "dead"),
+            [(c.queue, c.visible, c.in_flight, c.delayed, c.dead) for c in carried],
+        )
+    if depths:
         columns = ("queue", "waiting", "delayed", "running", "dead", "oldest")
         print_table(
             columns,

@@ -21,6 +21,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from router_core.errors import ConfigurationError, StoreError
 
 T = TypeVar("T")
+Login = Callable[[], str]
+"""Gives the password for one connection. Blocks; raises `StoreError`."""
 DRIVERS: Final = {
     "sqlite": "sqlite",
     "postgresql": "postgresql+psycopg",
@@ -56,8 +58,10 @@ def sqlite_file(url: URL) -> Path | None:
 class Database:
     """Runs transactions on threads. The engine is made at once and connects when it is first used."""
 
-    def __init__(self, url: URL) -> None:
-        self.engine = _engine(url)
+    def __init__(self, url: URL, *, login: Login | None = None, ca_file: str | None = None) -> None:
+        self.engine = _engine(url, ca_file)
+        if login is not None:
+            event.listen(self.engine, "do_connect", _logging_in(login))
         self._threads = ThreadPoolExecutor(_THREADS, "tierwise-sql")
 
     async def write(self, act: Callable[[Connection], T]) -> T:
@@ -115,7 +119,16 @@ def _rolled_back(error: DBAPIError) -> bool:
     return str(code) in _ROLLED_BACK
 
 
-def _engine(url: URL) -> Engine:
+def _logging_in(login: Login) -> Callable[..., None]:
+    """Each connection has a password of its own: tokens end long before a pool does."""
+
+    def connect(dialect: Any, record: Any, arguments: Any, named: dict[str, Any]) -> None:
+        named["password"] = login()
+
+    return connect
+
+
+def _engine(url: URL, ca_file: str | None) -> Engine:
     backend = url.get_backend_name()
     if backend == "sqlite":
         engine = create_engine(url, connect_args={"timeout": _BUSY_S, "check_same_thread": False})
@@ -125,8 +138,12 @@ def _engine(url: URL) -> Engine:
     timeouts: dict[str, Any] = {"connect_timeout": _CONNECT_S}
     if backend == "mysql":
         timeouts |= {"read_timeout": int(_BUSY_S), "write_timeout": int(_BUSY_S)}
+        if ca_file is not None:
+            timeouts["ssl"] = {"ca": ca_file, "check_hostname": True}
     else:
         timeouts["options"] = f"-c statement_timeout={int(_BUSY_S * 1000)}"
+        if ca_file is not None:
+            timeouts |= {"sslmode": "verify-full", "sslrootcert": ca_file}
     return create_engine(
         url,
         isolation_level="READ COMMITTED",

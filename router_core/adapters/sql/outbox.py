@@ -23,6 +23,7 @@ WAITING_S: Final = 6 * 3600.0
 """What nobody took for so long is handed over once more: a copy of what is only waiting its turn does no harm."""
 NEVER_S: Final = 1e12
 _ALIKE_S: Final = 0.001
+_CARRIED: Final = ("id", "key", "queue", "request_id", "dead", "tries", "reason")
 
 
 class SqlOutbox:
@@ -35,7 +36,7 @@ class SqlOutbox:
         """Messages to hand over now, for nobody else meanwhile. Raises `StoreError`."""
         now = self._clock.now_s()
         wanted = (
-            select(MESSAGES)
+            select(*(MESSAGES.c[name] for name in _CARRIED))
             .where(MESSAGES.c.publish_s <= now)
             .order_by(MESSAGES.c.publish_s, MESSAGES.c.id)
             .limit(most)

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, func, insert, select, update
 
-from gateway.composition.jobs import open_sql
+from gateway.composition.jobs_store import open_sql
 from router_core.adapters.sql.database import Database, database_url, transact
 from router_core.adapters.sql.sealed import Sealer, derived_key
 from router_core.adapters.sql.tables import HISTORY, MESSAGES

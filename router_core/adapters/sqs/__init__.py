@@ -1,0 +1,1 @@
+"""Messages of asynchronous requests over SNS and SQS: told of by AWS, kept in SQL."""
