@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
+from agents.attempting import Attempting
 from agents.cache import CacheAgent
 from agents.context import Foresee
-from agents.executor import Executor
+from agents.executor import Executor, unfitted
 from agents.monitor import MonitorAgent
 from agents.others import READ_S, Others, SharedResiduals
 from agents.pipeline import Pipeline
@@ -20,6 +21,8 @@ from agents.weighing import Beside, Deliberating
 from router_core.events import Judgement
 from router_core.execution import Attempt, DeviceOutcome, Usage
 from router_core.inference import EmbedRequest, InferenceRequest, InferenceResponse, Params, StreamEvent
+from router_core.learning.judge_correction import Rates
+from router_core.learning.verification import Keeping
 from router_core.monitoring import MonitorSnapshot
 from router_core.policy.rollout import Rollout
 from router_core.ports import (
@@ -58,6 +61,8 @@ class Ports:
     thinking: Deliberating | None = None
     foresee: Foresee | None = None
     """The learned scorer; asked while the policy gives it a share."""
+    keeping: Callable[[], Keeping] = unfitted
+    """What decides whether a checked answer is kept, as it was fitted last."""
 
 
 class Router:
@@ -67,7 +72,8 @@ class Router:
         self._ports = ports
         self._resource = ResourceAgent(specs, ports.policy.rollout(), ports.clock)
         self._monitor = MonitorAgent(specs, ports.events, ports.clock)
-        executor = Executor(ports.models, ports.embedders, self._resource, ports.clock, random.random)
+        calls = Attempting(ports.models, ports.embedders, self._resource, ports.clock)
+        executor = Executor(calls, ports.clock, random.random, ports.keeping)
         self._pipeline = Pipeline(
             resource=self._resource,
             cache=CacheAgent(ports.responses, ports.affinity),
@@ -113,6 +119,10 @@ class Router:
     async def scored(self, tenant: str, request_id: str, target: str, score: float) -> None:
         """A judge's score, in [0, 1], of an answer that `target` gave."""
         self._monitor.judged(tenant, request_id, target, Judgement(source="judge", score=score))
+
+    def calibrated(self, source: str, rates: Rates) -> None:
+        """How right the judges of this `source` were found to be, on labelled answers."""
+        self._monitor.learner.audit.rates[source] = rates
 
     async def outcome(self, tenant: str, request_id: str, target: str, report: DeviceOutcome) -> None:
         """What a device made of its plan."""

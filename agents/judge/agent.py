@@ -12,11 +12,19 @@ from typing import Final
 from agents.judge.family import family
 from agents.judge.form import Asked, Scores
 from agents.judge.pairwise import PAIRWISE, both_orders, preferred, settled
-from agents.judge.rivals import Ask, Rivals, privacy_of
+from agents.judge.rivals import Ask, Rivals, privacy_of, reference_of
 from agents.judge.rubric import REFERENCE, RUBRIC, asked, read
 from agents.judge.verdict import Opinion, Rival, Verdict
 from router_core.errors import AllTargetsFailedError, NoPermittedTargetError, TargetError
-from router_core.inference import InferenceRequest, InferenceResponse, Message, Params, Preferences
+from router_core.execution import Served
+from router_core.inference import (
+    InferenceRequest,
+    InferenceResponse,
+    Message,
+    Params,
+    Preferences,
+    Privacy,
+)
 from router_core.policy.judging import Judging
 from router_core.record import dataclass
 from router_core.resources import TargetSpec
@@ -29,10 +37,11 @@ _RULES: Final = Judging()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """What every judge of one answer is shown, and by which form."""
+    """What every judge of one answer is shown, under which privacy, and by which form."""
 
     request: InferenceRequest
-    response: InferenceResponse
+    served: Served
+    privacy: Privacy
     questions: tuple[Asked, ...]
     rubric: str
     rival: Rival | None = None
@@ -54,7 +63,26 @@ class JudgeAgent:
         answer = None if response.output is None else response.output.first.text
         if not answer:
             return Verdict(skipped="there is no text to judge")
-        case = await self._case(request, response, answer, rules)
+        return await self._judged(await self._case(request, response, answer, rules), rules)
+
+    async def judge_text(
+        self, request: InferenceRequest, answer: str, served: Served, rules: Judging = _RULES
+    ) -> Verdict:
+        """The judgement of an answer that was not given here, by the rubric, beside the caller's reference where the
+        request has one. Raises as `judge` does."""
+        own = reference_of(request)
+        one = asked(request.request_id, spoken(request.messages), answer, None if own is None else own.text)
+        case = Case(
+            request=request,
+            served=served,
+            privacy=request.privacy,
+            questions=(one,),
+            rubric=RUBRIC if own is None else REFERENCE,
+            rival=own,
+        )
+        return await self._judged(case, rules)
+
+    async def _judged(self, case: Case, rules: Judging) -> Verdict:
         opinions = await self._opinions(case, rules)
         return Verdict(
             opinions=opinions,
@@ -69,19 +97,26 @@ class JudgeAgent:
         self, request: InferenceRequest, response: InferenceResponse, answer: str, rules: Judging
     ) -> Case:
         """By the policy's method; where there is nothing to hold the answer beside, by the rubric alone."""
-        question = spoken(request.messages)
-        if rules.method == "pairwise" and (rival := await self._rivals.other(request, response)) is not None:
-            orders = both_orders(request.request_id, question, answer, rival.text)
-            return Case(request=request, response=response, questions=orders, rubric=PAIRWISE, rival=rival)
-        if rules.method == "reference":
+        question, rival = spoken(request.messages), None
+        if rules.method == "pairwise":
+            rival = await self._rivals.other(request, response)
+        elif rules.method == "reference":
             rival = await self._rivals.reference(request, response)
-            if rival is not None:
-                one = asked(request.request_id, question, answer, rival.text)
-                return Case(
-                    request=request, response=response, questions=(one,), rubric=REFERENCE, rival=rival
-                )
-        one = asked(request.request_id, question, answer)
-        return Case(request=request, response=response, questions=(one,), rubric=RUBRIC)
+        questions: tuple[Asked, ...]
+        if rival is not None and rules.method == "pairwise":
+            rubric, questions = PAIRWISE, both_orders(request.request_id, question, answer, rival.text)
+        else:
+            rubric = RUBRIC if rival is None else REFERENCE
+            text = None if rival is None else rival.text
+            questions = (asked(request.request_id, question, answer, text),)
+        return Case(
+            request=request,
+            served=response.served,
+            privacy=privacy_of(request, response),
+            questions=questions,
+            rubric=rubric,
+            rival=rival,
+        )
 
     async def _opinions(self, case: Case, rules: Judging) -> tuple[Opinion, ...]:
         """As many as the policy wants and may be had. That one judge is away fails the judging only where none was heard."""
@@ -116,7 +151,7 @@ class JudgeAgent:
         return Opinion(
             target=spec.name,
             model=spec.model,
-            same_family=family(spec.model) == family(case.response.served.model),
+            same_family=family(spec.model) == family(case.served.model),
             scores=_together(found) if len(found) == len(case.questions) else None,
             cost_usd=cost,
         )
@@ -124,7 +159,7 @@ class JudgeAgent:
     def _candidates(self, case: Case, *, own_family: bool) -> Iterator[TargetSpec]:
         """Who could judge, best first: another family than the answers', then those that settings prefer, then the most
         able. A second judge of one family says little new, so each family's first comes before any second."""
-        served, rival = case.response.served, case.rival
+        served, rival = case.served, case.rival
         own, beside = family(served.model), None if rival is None else family(rival.model)
         party = {served.target, None if rival is None else rival.target}
         able = [
@@ -178,7 +213,7 @@ def _question(spec: TargetSpec, case: Case, question: Asked, name: str) -> Infer
         params=_PARAMS,
         preferences=Preferences(tiers=request.preferences.tiers, target=spec.name, fallback=False),
         location=request.location,
-        privacy=privacy_of(request, case.response),
+        privacy=case.privacy,
         cache_allowed=False,
         asynchronous=True,
     )

@@ -32,9 +32,9 @@ class Rivals:
 
     async def reference(self, request: InferenceRequest, response: InferenceResponse) -> Rival | None:
         """An answer to measure by: the caller's own, or that of a target which is declared to be better."""
-        own = request.metadata.get(REFERENCE_KEY)
-        if own:
-            return Rival(target=CALLER, model=CALLER, text=own, quality=1.0)
+        own = reference_of(request)
+        if own is not None:
+            return own
         served = self._specs.get(response.served.target)
         worth = 0.0 if served is None else served.quality_default
         better = [spec for spec in self._others(response) if spec.quality_default > worth]
@@ -68,6 +68,12 @@ class Rivals:
         ]
         able.sort(key=lambda spec: (place.get(spec.name, len(place)), -spec.quality_default, spec.name))
         return able
+
+
+def reference_of(request: InferenceRequest) -> Rival | None:
+    """The caller's own."""
+    text = request.metadata.get(REFERENCE_KEY)
+    return Rival(target=CALLER, model=CALLER, text=text, quality=1.0) if text else None
 
 
 def privacy_of(request: InferenceRequest, response: InferenceResponse) -> Privacy:

@@ -15,7 +15,7 @@ from typing import Final
 
 from gateway.cli.aws_arguments import aws_arguments
 from gateway.cli.edge import edge_arguments, library_arguments, signed_arguments
-from gateway.cli.jobs.arguments import queue_arguments, worker_arguments
+from gateway.cli.jobs.arguments import judge_arguments, queue_arguments, worker_arguments
 from gateway.cli.policy.arguments import policy_arguments
 from gateway.cli.scoring.arguments import evaluate_arguments, predict_arguments, train_arguments
 
@@ -224,6 +224,7 @@ COMMANDS: Final = (
     _command("edge", edge_arguments, "serve the device model locally, or make keys for devices"),
     _command("aws", aws_arguments, "price a deployment on AWS, or look whether one stands"),
     _command("jobs.worker", worker_arguments, "work on asynchronous requests, without serving any"),
+    _command("jobs.judge", judge_arguments, "measure how right the judges of answers are"),
     _command(
         "jobs.queue", queue_arguments, "look into the queues of asynchronous requests, redrive dead ones"
     ),

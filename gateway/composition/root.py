@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Final
 
 from starlette.types import ASGIApp
@@ -36,6 +37,7 @@ from gateway.http.app import create_app
 from gateway.http.auth import KeyRing
 from gateway.http.dependencies import AppDependencies
 from gateway.http.edge import Gateway as App
+from gateway.jobs.calibrated import read_rates
 from gateway.settings.schema import EventSettings
 from router_core.adapters.events.log import EventLog
 from router_core.adapters.prometheus import MonitorCollector, render
@@ -106,6 +108,8 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
             foresee=foresee,
         ),
     )
+    if settings.jobs.judge_rates is not None:
+        router.calibrated("judge", read_rates(Path(settings.jobs.judge_rates)))
     stored.watch(router.snapshot)
     crew = Crew(router, made.run_dir, worker, clock)
     dependencies = _dependencies(made, router, crew, stored, stores)

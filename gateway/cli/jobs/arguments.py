@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Final
 
 Parser = argparse.ArgumentParser
@@ -17,6 +18,30 @@ def worker_arguments(parser: Parser) -> None:
     parser.add_argument("queues", metavar="QUEUE", nargs="+", choices=QUEUES, help=", ".join(QUEUES))
     parser.add_argument("--concurrency", type=_count, help="jobs of a queue at once (jobs.workers, else 8)")
     parser.add_argument("--config", metavar="FILE", help=_CONFIG)
+
+
+def judge_arguments(parser: Parser) -> None:
+    """All actions of the command."""
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
+    calibrate = actions.add_parser(
+        "calibrate", help="how right the judges are, on answers whose worth is known"
+    )
+    calibrate.add_argument(
+        "file",
+        metavar="FILE",
+        type=Path,
+        help='JSON lines: {"question", "answer", "label": 0..1, "reference"?, "model"?}',
+    )
+    calibrate.add_argument(
+        "--out", metavar="FILE", type=Path, help="keep it for jobs.judge_rates in the settings"
+    )
+    calibrate.add_argument(
+        "--judges", type=_count, help="how many judges an answer gets (the policy's judging.judges)"
+    )
+    calibrate.add_argument("--config", metavar="FILE", help=_CONFIG)
+    calibrate.add_argument(
+        "--json", action="store_true", default=argparse.SUPPRESS, help="print JSON instead of text"
+    )
 
 
 def queue_arguments(parser: Parser) -> None:
