@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Final
 
 from router_core.context import RequestContext
@@ -18,12 +18,13 @@ from router_core.errors import (
     TargetError,
     ThrottledError,
 )
-from router_core.execution import Attempt, Execution, Handoff, Output, Served, Usage
+from router_core.execution import Attempt, Checked, Execution, Handoff, Output, Served, Usage
 from router_core.inference import InferenceRequest
 from router_core.policy.document import Policy
 from router_core.record import dataclass
 from router_core.reliability.retry import delay_ms
 from router_core.resources import TargetSpec
+from router_core.routing.table import TargetTable
 
 SHARE_WITH_FALLBACK: Final = 0.6
 """Part of the time left that an attempt may use while another target still waits for its turn."""
@@ -31,13 +32,15 @@ SHARE_WITH_FALLBACK: Final = 0.6
 
 @dataclass(slots=True)
 class Ledger:
-    """Attempts so far and what they cost; the one mutable part of a job, kept so that a cancelled one is billed too."""
+    """Attempts so far and what they cost; the one mutable part of a job, kept so that a cancelled one is billed too.
+    `racing`: several targets work at once, so that one that is called off has cost something all the same."""
 
     attempts: list[Attempt] = field(default_factory=list)
+    racing: bool = False
 
     def add(
         self,
-        spec: TargetSpec,
+        step: Step,
         outcome: str,
         usage: Usage,
         *,
@@ -47,15 +50,25 @@ class Ledger:
     ) -> None:
         """Note one attempt and bill it."""
         attempt = Attempt(
-            target=spec.name,
+            target=step.spec.name,
             outcome=outcome,
             latency_ms=latency_ms,
             error=None if error is None else str(error),
             ttft_ms=ttft_ms,
             usage=usage,
-            cost_usd=spec.cost_usd(usage.prompt_tokens, usage.completion_tokens),
+            cost_usd=step.spec.cost_usd(usage.prompt_tokens, usage.completion_tokens),
+            role=step.role,
         )
         self.attempts.append(attempt)
+
+    def checked(self, target: str, check: Checked) -> None:
+        """Note what the check of the target's last answer came to."""
+        for at in range(len(self.attempts) - 1, -1, -1):
+            attempt = self.attempts[at]
+            if attempt.target == target and attempt.outcome == "ok":
+                outcome = "ok" if check.kept else "unverified"
+                self.attempts[at] = replace(attempt, outcome=outcome, check=check)
+                return
 
     @property
     def cost_usd(self) -> float:
@@ -65,7 +78,7 @@ class Ledger:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One decided request on its way through the executor; `started_s` (receipt, from which the
-    deadline counts) and `executing_s` are monotonic; `cache` is miss or bypass."""
+    deadline counts) and `executing_s` are monotonic; `cache` is miss or bypass; `table` is what was decided on."""
 
     request: InferenceRequest
     context: RequestContext
@@ -76,6 +89,7 @@ class Job:
     executing_s: float
     cache: str = "bypass"
     ledger: Ledger = field(default_factory=Ledger)
+    table: TargetTable | None = None
 
     @property
     def deadline_ms(self) -> float:
@@ -88,6 +102,16 @@ class Job:
 
     def left_s(self, now: float) -> float:
         return self.started_s + self.deadline_ms / 1000.0 - now
+
+    @property
+    def budget_usd(self) -> float:
+        """What all attempts together may cost: the caller's bound, never above the policy's."""
+        asked, limit = self.context.max_cost_usd, self.policy.limits.max_cost_usd
+        return limit if asked is None else min(asked, limit)
+
+    def most_usd(self, spec: TargetSpec) -> float:
+        """What an attempt at a target costs at most: the estimate its filter was checked against."""
+        return spec.cost_usd(self.context.prompt_tokens, self.context.max_output_tokens)
 
     def execution(
         self, spec: TargetSpec, output: Output, usage: Usage, *, now: float, handoff: Handoff | None = None
@@ -121,12 +145,22 @@ def nothing_served(job: Job, now: float) -> Execution:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A whole answer of one attempt; `confidence` where the target says how sure it is."""
+
+    output: Output
+    usage: Usage
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """Try `spec` after waiting `wait_s`, for at most `timeout_s`."""
+    """Try `spec` after waiting `wait_s`, for at most `timeout_s`; `role` as in `Attempt`."""
 
     spec: TargetSpec
     wait_s: float
     timeout_s: float
+    role: str = "answer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +210,16 @@ class Tries:
     def over(self) -> bool:
         """Whether nothing is left, whatever the time."""
         return not (self._left and (self._order or self._again))
+
+    @property
+    def waiting(self) -> tuple[TargetSpec, ...]:
+        """Targets that wait for their first turn, in order, as far as attempts are left."""
+        return tuple(self._job.specs[name] for name in self._order)[: self._left]
+
+    def spared(self, target: str) -> None:
+        """It was called off for another's answer: it may have its turn again, should that one break off."""
+        self._order.appendleft(target)
+        self._counts[target] -= 1
 
     def failed(self, target: str, error: TargetError) -> None:
         """Note a failure; a retryable one comes round again while the policy allows."""

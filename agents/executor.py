@@ -1,57 +1,66 @@
 """Runs a decision: attempts inside one deadline, the next target when one fails, hand-off when a stream dies.
 
-The only place that retries, and only over the decision's own list, so no retry or fallback can reach a target that
-the filters removed. Before the first chunk a fallback is invisible; after it, a plain-text stream goes on at the next
-target from the text the client already has, anything else ends in an error the client can see.
+The only place that retries, and only over the decision's own list, so no retry, fallback, check or second target can reach
+what the filters removed. Before the first chunk a fallback is invisible; after it, a plain-text stream goes on at the next
+target from the text the client already has, anything else ends in an error the client can see. An answer that its check
+does not keep is followed by a better target's, or given all the same where none comes in time.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Any, TypeVar
 
-from agents.attempts import Job, Step, Tried, Tries, untried
+from agents.attempting import Attempting
+from agents.attempts import Answered, Job, Step, Tried, Tries, untried
+from agents.calls import model_call
+from agents.checking.check import Checker
+from agents.checking.forecast import affordable
+from agents.hedging import Hedger, race
+from agents.opening import Opening, opened, settle
 from agents.progress import Progress, StreamAttempt
-from agents.streaming import Accepted
-from router_core.errors import TargetError, UnavailableError
-from router_core.execution import NO_USAGE, Chunk, Execution, Handoff, Output, Usage
-from router_core.inference import Opened, Params
-from router_core.ports import Clock, EmbedCall, Embedder, Model, ModelCall
+from agents.streaming import told_at_once
+from router_core.errors import DeadlineError, TargetError
+from router_core.execution import Chunk, Execution, Handoff
+from router_core.inference import Opened
+from router_core.learning.verification import UNFITTED, Keeping
+from router_core.ports import Clock
+from router_core.record import dataclass
 from router_core.resources import TargetSpec
 
-log: Final = logging.getLogger("tierwise.executor")
+T = TypeVar("T")
 
 
-class Watcher(Protocol):
-    """Told of every attempt, so that health and load are known without asking."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """An answer that came, its chance to be right as far as it was checked, and whether it is kept."""
 
-    def admits(self, target: str) -> bool: ...
+    spec: TargetSpec
+    answered: Answered
+    kept: bool = True
+    chance: float = 1.0
 
-    def enter(self, target: str) -> None: ...
 
-    def leave(self, target: str, outcome: str, error: TargetError | None) -> None: ...
-
-
-Work = Callable[[Job, Step], Awaitable[tuple[Output, Usage]]]
+def unfitted() -> Keeping:
+    """The declared weights: what decides on answers before anything was judged."""
+    return UNFITTED
 
 
 class Executor:
-    """`uniform` draws the back-off's jitter in [0, 1)."""
+    """`uniform` draws the back-off's jitter in [0, 1); `keeping` gives what decides whether a checked answer is kept."""
 
     def __init__(
         self,
-        models: Mapping[str, Model],
-        embedders: Mapping[str, Embedder],
-        watcher: Watcher,
+        calls: Attempting,
         clock: Clock,
         uniform: Callable[[], float],
+        keeping: Callable[[], Keeping] = unfitted,
     ) -> None:
-        self._models, self._embedders, self._watcher, self._uniform = models, embedders, watcher, uniform
-        self._now = clock.monotonic_s
+        self._calls, self._uniform, self._now = calls, uniform, clock.monotonic_s
+        self._checker, self._hedger = Checker(calls.call, keeping, self._now), Hedger()
 
     async def run(self, job: Job) -> Execution:
         """The whole answer: text, or for `task: embed` vectors of the messages, one each, in order. Raises
@@ -66,139 +75,138 @@ class Executor:
         return Tries(job, tried or untried(job), self._now, self._uniform)
 
     async def leg(self, job: Job, tries: Tries) -> Execution | None:
-        """One attempt at the next target. None when it failed and another may follow; raises as `run` does when
-        nothing is left."""
-        step = tries.next(self._admitted)
-        if step is None:
-            raise tries.failure()
-        if step.wait_s:
-            await asyncio.sleep(step.wait_s)
-        result = await self._attempt(
-            job, step, self._embed if job.context.task == "embed" else self._generate
-        )
-        if not isinstance(result, TargetError):
-            return job.execution(step.spec, *result, now=self._now())
-        tries.failed(step.spec.name, result)
-        if tries.over and tries.next() is None:
-            raise tries.failure()
-        return None
-
-    async def _generate(self, job: Job, step: Step) -> tuple[Output, Usage]:
-        answer = await self._models[step.spec.name].generate(_call(job, step))
-        return Output(choices=answer.choices, json=answer.json), answer.usage
-
-    async def _embed(self, job: Job, step: Step) -> tuple[Output, Usage]:
-        answer = await self._embedders[step.spec.name].embed(_embed_call(job, step))
-        return Output(choices=(), vectors=answer.vectors), answer.usage
-
-    async def stream(self, job: Job) -> AsyncGenerator[Opened | Chunk | Handoff | Execution, None]:
-        """Opened, chunks and hand-offs, then the account. Raises as `run` does, before or after Opened."""
-        tries, progress = self.tries(job), Progress(job)
-        while (step := tries.next(lambda spec: progress.suits(spec) and self._admitted(spec))) is not None:
+        """One attempt at the next target, and where its answer is not kept, those that follow it. None when it failed and
+        another may follow; raises as `run` does when nothing is left."""
+        held: Round | None = None
+        while (step := self._following(job, tries, held)) is not None:
             if step.wait_s:
                 await asyncio.sleep(step.wait_s)
-            attempt = StreamAttempt(job, step, progress.accepted, _call(job, step, progress.accepted))
-            async with aclosing(self._events(attempt, progress)) as events:
+            came = await self._round(job, step, tries)
+            if came is not None and came.kept:
+                return self._account(job, came)
+            if came is not None:
+                held = came if held is None or came.chance > held.chance else held
+            elif held is None:
+                if tries.over and tries.next() is None:
+                    break
+                return None
+        if held is None:
+            raise tries.failure()
+        return self._account(job, held)
+
+    async def stream(self, job: Job) -> AsyncGenerator[Opened | Chunk | Handoff | Execution, None]:
+        """Opened, chunks and hand-offs, then the account. Raises as `run` does, before or after Opened. An answer that is
+        checked comes in one piece, once it is kept."""
+        if self._checker.holds_back(job):
+            execution = await self.run(job)
+            for told in told_at_once(job.decision, execution.served, execution.output, job.cache):
+                yield told
+            yield execution
+            return
+        tries, progress = self.tries(job), Progress(job)
+        while (
+            step := tries.next(lambda spec: progress.suits(spec) and self._calls.admits(spec))
+        ) is not None:
+            if step.wait_s:
+                await asyncio.sleep(step.wait_s)
+            opening = await self._opening(job, step, tries, progress)
+            attempt = opening.attempt
+            async with aclosing(opening.events(progress)) as events:
                 async for event in events:
                     yield event
             if attempt.error is None:
-                yield progress.finished(step.spec, attempt.usage, self._now())
+                yield progress.finished(attempt.step.spec, attempt.usage, self._now())
                 return
-            tries.failed(step.spec.name, attempt.error)
-            if not progress.goes_on(step.spec):
+            tries.failed(attempt.step.spec.name, attempt.error)
+            if not progress.goes_on(attempt.step.spec):
                 break
         raise tries.failure()
 
-    async def _events(
-        self, attempt: StreamAttempt, progress: Progress
-    ) -> AsyncGenerator[Opened | Chunk | Handoff, None]:
-        """What one attempt gives the client."""
-        async with aclosing(self._chunks(attempt)) as chunks:
-            async for chunk in chunks:
-                for event in progress.take(attempt.step.spec, chunk):
-                    yield event
-
-    def _admitted(self, spec: TargetSpec) -> bool:
-        return self._watcher.admits(spec.name)
-
-    async def _attempt(self, job: Job, step: Step, work: Work) -> tuple[Output, Usage] | TargetError:
-        spec, started = step.spec, self._now()
-        self._watcher.enter(spec.name)
-        outcome, usage, error = "cancelled", NO_USAGE, None
+    def _following(self, job: Job, tries: Tries, held: Round | None) -> Step | None:
+        """The next step. After an answer that was not kept only a better target is worth one, and no time left is no
+        error."""
+        if held is None:
+            return tries.next(self._calls.admits)
+        better = self._checker.better(job, held.chance)
         try:
-            output, usage = await work(job, step)
-            outcome = "ok"
-            return output, usage
-        except Exception as caught:
-            error = _as_target_error(caught)
-            outcome = error.outcome
-            return error
-        finally:
-            self._watcher.leave(spec.name, outcome, error)
-            job.ledger.add(spec, outcome, usage, latency_ms=(self._now() - started) * 1000.0, error=error)
+            return tries.next(lambda spec: better(spec) and self._calls.admits(spec))
+        except DeadlineError:
+            return None
 
-    async def _chunks(self, attempt: StreamAttempt) -> AsyncGenerator[Chunk, None]:
-        """Chunks of one attempt. A target's failure ends them and is left in `attempt.error`; usage, times
-        and outcome are noted however it ends."""
-        spec, started = attempt.step.spec, self._now()
-        self._watcher.enter(spec.name)
-        outcome = "cancelled"
-        try:
-            async with aclosing(self._models[spec.name].stream(attempt.call)) as chunks:
-                async for chunk in chunks:
-                    attempt.seen(chunk, (self._now() - started) * 1000.0)
-                    yield chunk
-            outcome = attempt.ended(None)
-        except Exception as caught:
-            outcome = attempt.ended(_as_target_error(caught))
-        finally:
-            self._watcher.leave(spec.name, outcome, attempt.error)
-            attempt.note(outcome, (self._now() - started) * 1000.0)
+    async def _round(self, job: Job, step: Step, tries: Tries) -> Round | None:
+        """One step to its end, with a second target beside it where the policy says so and the first is late. None when
+        no answer came; failures are noted."""
+        patience_s = self._patience_s(job, step)
+        if patience_s is None:
+            return await self._tried(job, step, tries)
+        came = await race(
+            self._tried(job, step, tries),
+            lambda: self._beside(job, step, tries, lambda other: self._tried(job, other, tries)),
+            lambda result: result is not None and result.kept,
+            patience_s=patience_s,
+            left_s=job.left_s(self._now()),
+        )
+        return max((one for one in came if one is not None), key=lambda one: one.chance, default=None)
 
+    async def _tried(self, job: Job, step: Step, tries: Tries) -> Round | None:
+        """One attempt, and the check of its answer."""
+        started, spec = self._now(), step.spec
+        answered = await self._calls.answer(job, step, told=self._checker.wants_told(job, spec))
+        if isinstance(answered, TargetError):
+            tries.failed(spec.name, answered)
+            return None
+        self._hedger.took(job, step, (self._now() - started) * 1000.0)
+        checked = await self._checker.check(job, spec, answered, tries.waiting)
+        if checked is None:
+            return Round(spec=spec, answered=answered)
+        job.ledger.checked(spec.name, checked)
+        return Round(spec=spec, answered=answered, kept=checked.kept, chance=checked.chance)
 
-def _call(job: Job, step: Step, accepted: Accepted | None = None) -> ModelCall:
-    request = job.request
-    begun = accepted is not None and not accepted.empty
-    return ModelCall(
-        request_id=request.request_id,
-        model=step.spec.model,
-        messages=request.messages,
-        params=_bounded(job, step, accepted.spent() if accepted is not None and begun else 0),
-        task=job.context.task,
-        timeout_s=step.timeout_s,
-        idle_s=job.policy.limits.stream_idle_ms / 1000.0,
-        continuation=accepted.text if accepted is not None and begun else None,
-        user=request.user,
-        min_confidence=job.policy.thresholds.device_confidence,
-    )
+    async def _opening(self, job: Job, step: Step, tries: Tries, progress: Progress) -> Opening:
+        """The stream to read: that of `step`, or of a second target whose first chunk was there before."""
+        first = self._begin(job, step, progress)
+        patience_s = self._patience_s(job, step) if progress.accepted.empty else None
+        if patience_s is None:
+            return first
+        begun = [first]
 
+        def another(other: Step) -> Coroutine[Any, Any, Opening]:
+            begun.append(self._begin(job, other, progress))
+            return opened(begun[-1])
 
-def _embed_call(job: Job, step: Step) -> EmbedCall:
-    dimensions = job.request.params.extra.get("dimensions")
-    return EmbedCall(
-        request_id=job.request.request_id,
-        model=step.spec.model,
-        inputs=tuple(str(message["content"]) for message in job.request.messages),
-        timeout_s=step.timeout_s,
-        dimensions=dimensions if isinstance(dimensions, int) else None,
-    )
+        came = await race(
+            opened(first),
+            lambda: self._beside(job, step, tries, another),
+            lambda result: result.chunk is not None,
+            patience_s=patience_s,
+            left_s=job.left_s(self._now()),
+        )
+        winner = await settle(came, begun, tries)
+        self._hedger.took(job, winner.attempt.step, winner.attempt.ttft_ms)
+        return winner
 
+    def _begin(self, job: Job, step: Step, progress: Progress) -> Opening:
+        call = model_call(job, step, progress.accepted)
+        attempt = StreamAttempt(job, step, progress.accepted, call)
+        return Opening(attempt=attempt, chunks=self._calls.chunks(attempt))
 
-def _bounded(job: Job, step: Step, spent: int) -> Params:
-    """A priced target never writes more than the estimate that the budget was checked against."""
-    params, spec = job.request.params, step.spec
-    limit = params.max_tokens
-    if limit is None and spec.price_out > 0:
-        limit = job.context.max_output_tokens
-    if limit is None:
-        return params
-    limit = max(1, min(limit, spec.max_output_tokens) - spent)
-    return params if limit == params.max_tokens else replace(params, max_tokens=limit)
+    def _patience_s(self, job: Job, step: Step) -> float | None:
+        """Seconds until a second target is asked beside this one; None where none is: only the first choice is hedged."""
+        return None if job.ledger.attempts else self._hedger.patience_s(job, step)
 
+    def _beside(self, job: Job, first: Step, tries: Tries, start: Callable[[Step], T]) -> T | None:
+        """The next target beside `first`, where the budget bears both."""
+        cost = job.most_usd(first.spec)
+        fits = any(affordable(job, spec, cost) for spec in tries.waiting)
+        if not fits or not self._hedger.may(job):
+            return None
+        step = tries.next(lambda spec: affordable(job, spec, cost) and self._calls.admits(spec))
+        if step is None:
+            return None
+        job.ledger.racing = True
+        return start(replace(step, role="hedge"))
 
-def _as_target_error(caught: Exception) -> TargetError:
-    """Adapters raise only target errors; a defect in one must cost an attempt, not the request."""
-    if isinstance(caught, TargetError):
-        return caught
-    log.exception("an adapter raised %s", type(caught).__name__)
-    return UnavailableError("the target's adapter failed unexpectedly")
+    def _account(self, job: Job, came: Round) -> Execution:
+        answered = came.answered
+        execution = job.execution(came.spec, answered.output, answered.usage, now=self._now())
+        return execution if came.kept else replace(execution, unverified=True)

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from dataclasses import replace
 from typing import Final
 
-from router_core.execution import Attempt
+from router_core.execution import ANSWERED, FAULTLESS, Attempt
 from router_core.learning.estimates import Estimates, Timing, fold_idle, fold_outcome
 from router_core.learning.percentiles import RecentPercentiles
 from router_core.monitoring import SECONDS_BUCKETS, Histogram, TargetNumbers
@@ -18,7 +18,6 @@ SLOWER_ODD: Final = 3.0
 ENOUGH: Final = 20
 SPAN: Final = 1000
 RESTED_S: Final = 10.0
-NOT_A_FAILURE: Final = frozenset({"ok", "refused", "cancelled"})
 
 
 class Buckets:
@@ -55,10 +54,10 @@ class TargetFigures:
         self._turn(now)
         self._heard = now
         self._counts[0] += 1
-        good = attempt.outcome == "ok"
+        good = attempt.outcome in ANSWERED
         self.estimates = fold_outcome(
             self.estimates,
-            ok=attempt.outcome in NOT_A_FAILURE,
+            ok=attempt.outcome in FAULTLESS,
             timing=self._timing(attempt) if good else None,
         )
         if good:

@@ -27,6 +27,7 @@ from router_core.events import (
 )
 from router_core.execution import Attempt, Execution
 from router_core.learning.estimates import Estimates
+from router_core.learning.event_figures import BESIDE
 from router_core.learning.online_learner import Judged, OnlineLearner
 from router_core.monitoring import MonitorSnapshot, TargetNumbers
 from router_core.policy.document import Policy
@@ -56,6 +57,8 @@ class MonitorAgent:
         self._cache: Counter[str] = Counter()
         self._cost: dict[tuple[str, str], float] = {}
         self._handoffs = 0
+        self._checks: Counter[tuple[str, str]] = Counter()
+        self._hedges: Counter[tuple[str, str]] = Counter()
         self._decision, self._overhead = Buckets(), Buckets()
         self._ttft = {spec.name: Buckets() for spec in specs}
 
@@ -88,15 +91,27 @@ class MonitorAgent:
         self._handoffs += execution.handoff is not None
         before: Attempt | None = None
         for attempt in execution.attempts:
+            self._attempted(attempt)
+            if attempt.role != "answer" or attempt.check is not None:
+                self._beside(attempt)
+            if attempt.outcome in BESIDE:
+                continue
             if before is not None and before.target != attempt.target:
                 self._fallbacks[before.target, attempt.target] += 1
-            self._attempted(attempt)
             before = attempt
         self._events.emit(
             outcome_record(
                 self._clock.now_s(), context.tenant, context.request_id, status, _recordable(execution), cache
             )
         )
+
+    def _beside(self, attempt: Attempt) -> None:
+        """Count a check's verdict, and what a second target beside another was good for."""
+        if attempt.check is not None:
+            kept = "kept" if attempt.check.kept else "unverified"
+            self._checks[attempt.target, "audited" if attempt.check.audited else kept] += 1
+        if attempt.role == "hedge":
+            self._hedges[attempt.target, "won" if attempt.outcome == "ok" else "lost"] += 1
 
     def added(self, overhead_s: float) -> None:
         """Note what the router itself added to a request, in seconds."""
@@ -154,6 +169,8 @@ class MonitorAgent:
             events_dropped=dropped,
             policy_refused=policy_refused,
             targets=tuple(self._numbers(name, up, inflight, now) for name in sorted(self._specs)),
+            checks=dict(self._checks),
+            hedges=dict(self._hedges),
         )
 
     def _numbers(

@@ -15,11 +15,12 @@ from agents.resource import ResourceAgent
 from agents.router import RouterAgent
 from agents.sensing import Sensing
 from agents.steps import Ending, Reading
+from agents.streaming import told_at_once
 from agents.turn import Turn
 from agents.weighing import NOTHING_BESIDE, Beside, Weighing
 from router_core.errors import NoTargetError
-from router_core.execution import Chunk, Execution
-from router_core.inference import InferenceRequest, InferenceResponse, Opened, StreamEvent
+from router_core.execution import Execution
+from router_core.inference import InferenceRequest, InferenceResponse, StreamEvent
 from router_core.policy.rollout import place
 from router_core.ports import Clock
 
@@ -66,7 +67,7 @@ class Pipeline:
         turn = await self._decide(request)
         key = self._cache.key(turn.request, turn.context, turn.decision, turn.table.policy.cache)
         if key is not None and (hit := await self._cache.lookup(key)) is not None:
-            for event in _replayed(turn, self._ending.reused(turn, *hit)):
+            for event in _replayed(self._ending.reused(turn, *hit)):
                 yield event
             return
         job = self._ending.job(turn, "bypass" if key is None else "miss")
@@ -127,13 +128,6 @@ class Pipeline:
         return fraction < self._resource.rollout.share
 
 
-def _replayed(turn: Turn, response: InferenceResponse) -> list[StreamEvent]:
+def _replayed(response: InferenceResponse) -> list[StreamEvent]:
     """A stored answer as the stream it would have been."""
-    events: list[StreamEvent] = [Opened(decision=response.decision, served=response.served, cache="hit")]
-    for choice in response.output.choices if response.output is not None else ():
-        calls = tuple({**call, "index": i} for i, call in enumerate(choice.tool_calls))
-        events.append(
-            Chunk(index=choice.index, text=choice.text or "", tool_calls=calls, logprobs=choice.logprobs)
-        )
-        events.append(Chunk(index=choice.index, finish_reason=choice.finish_reason))
-    return [*events, response]
+    return [*told_at_once(response.decision, response.served, response.output, "hit"), response]

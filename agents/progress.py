@@ -68,12 +68,12 @@ class StreamAttempt:
         self.error: TargetError | None = None
         self._job, self._accepted = job, accepted
         self._before = accepted.tokens()
-        self._ttft_ms: float | None = None
+        self.ttft_ms: float | None = None
 
     def seen(self, chunk: Chunk, after_ms: float) -> None:
         """Note the time of the first chunk, and the usage when it is told."""
-        if self._ttft_ms is None:
-            self._ttft_ms = after_ms
+        if self.ttft_ms is None:
+            self.ttft_ms = after_ms
         if chunk.usage is not None:
             self.usage = chunk.usage
 
@@ -90,8 +90,9 @@ class StreamAttempt:
         usage = self.usage
         if usage is None:
             written = self._accepted.tokens() - self._before
-            prompt = self._job.context.prompt_tokens if written or outcome == "ok" else 0
+            begun = written or outcome == "ok" or (outcome == "cancelled" and self._job.ledger.racing)
+            prompt = self._job.context.prompt_tokens if begun else 0
             usage = Usage(prompt_tokens=prompt, completion_tokens=written, estimated=True)
         self._job.ledger.add(
-            self.step.spec, outcome, usage, latency_ms=latency_ms, ttft_ms=self._ttft_ms, error=self.error
+            self.step, outcome, usage, latency_ms=latency_ms, ttft_ms=self.ttft_ms, error=self.error
         )

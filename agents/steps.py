@@ -113,7 +113,8 @@ class Ending:
 
     async def completed(self, turn: Turn, execution: Execution, key: str | None) -> InferenceResponse:
         """A target answered; `key` is the answer's place in the cache."""
-        if key is not None and execution.served.target == turn.decision.target and execution.handoff is None:
+        as_planned = execution.served.target == turn.decision.target and execution.handoff is None
+        if key is not None and as_planned and not execution.unverified:
             await self._cache.store(key, execution.output, execution.usage, turn.table.policy.cache)
         cache = "bypass" if key is None else "miss"
         self._cache.remember(turn.request, execution.served.target)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from router_core.execution import Choice, Chunk, Output, Usage
+from router_core.decision import RoutingDecision
+from router_core.execution import Choice, Chunk, Output, Served, Usage
+from router_core.inference import Opened
 from router_core.signals.tokens import estimate_tokens
 
 
@@ -75,6 +77,23 @@ class Accepted:
     def output(self) -> Output:
         choices = tuple(_choice(index, partial) for index, partial in sorted(self._choices.items()))
         return Output(choices=choices, json=self._json)
+
+
+def told_at_once(
+    decision: RoutingDecision, served: Served, output: Output | None, cache: str
+) -> list[Opened | Chunk]:
+    """A whole answer as the stream it would have been."""
+    events: list[Opened | Chunk] = [Opened(decision=decision, served=served, cache=cache)]
+    if output is None:
+        return events
+    for choice in output.choices:
+        calls = tuple({**call, "index": i} for i, call in enumerate(choice.tool_calls))
+        content = Chunk(
+            index=choice.index, text=choice.text or "", tool_calls=calls, logprobs=choice.logprobs
+        )
+        events.append(content if output.json is None else replace(content, json=output.json))
+        events.append(Chunk(index=choice.index, finish_reason=choice.finish_reason))
+    return events
 
 
 def joined_usage(prompt_tokens: int, before: int, last: Usage | None, now: int) -> Usage:

@@ -62,6 +62,7 @@ class Turn:
             executing_s=executing_s,
             cache=cache,
             ledger=ledger or Ledger(),
+            table=self.table,
         )
 
     def timings(self, now: float, execution_ms: float = 0.0) -> Timings:

@@ -7,6 +7,7 @@ the features from which `decide()` gives the same bits again, and names the stat
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, Final
 
 from router_core.context import RequestContext
@@ -110,6 +111,7 @@ def outcome_record(
 ) -> dict[str, Any]:
     """What happened. `status` completed | failed | cancelled | execute_on_device."""
     handoff = execution.handoff
+    checks = [_check(attempt) for attempt in execution.attempts if attempt.check is not None]
     return {
         "kind": "outcome",
         "schema": SCHEMA,
@@ -132,6 +134,7 @@ def outcome_record(
         "handoff": None
         if handoff is None
         else {"from": handoff.source, "to": handoff.to, "at_chars": handoff.at_chars},
+        **({"checks": checks} if checks else {}),
     }
 
 
@@ -161,6 +164,10 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "latency_ms": round(attempt.latency_ms, 3),
         "error": attempt.error,
     }
+
+
+def _check(attempt: Attempt) -> dict[str, Any]:
+    return {"target": attempt.target, **asdict(attempt.check)} if attempt.check is not None else {}
 
 
 def _figures(attempt: Attempt) -> list[float | None]:

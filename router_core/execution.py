@@ -90,10 +90,29 @@ class Output:
         return self.choices[0] if self.choices else Choice(text=None)
 
 
+FAULTLESS: Final = frozenset({"ok", "refused", "cancelled", "unverified", "check"})
+"""Outcomes of attempts that say nothing against the target's health."""
+ANSWERED: Final = frozenset({"ok", "unverified", "check"})
+"""Outcomes of attempts that gave a whole answer, whatever became of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What checking an answer came to: `chance` that it is right by `features` (`router_core.learning.verification`), kept
+    from `above` on. `audited` ones are kept whatever the chance."""
+
+    chance: float
+    above: float
+    kept: bool
+    audited: bool
+    features: tuple[float, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One call of one target. `outcome` ok | error kind such as timeout, throttled, unavailable, refused, cut;
-    `error` is one sentence without secrets."""
+    """One call of one target. `outcome` ok | unverified (an answer that its check did not keep) | check (a call that served
+    a check) | error kind such as timeout, throttled, unavailable, refused, cut;
+    `role` answer | hedge (asked beside another) | check; `error` is one sentence without secrets."""
 
     target: str
     outcome: str
@@ -102,6 +121,8 @@ class Attempt:
     ttft_ms: float | None = None
     usage: Usage = NO_USAGE
     cost_usd: float = 0.0
+    role: str = "answer"
+    check: Checked | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +146,8 @@ class Served:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """All attempts of one request and what came of them; `cost_usd` counts every attempt that was billed."""
+    """All attempts of one request and what came of them; `cost_usd` counts every attempt that was billed. `unverified`: its
+    check did not keep the answer, but no better one came in time."""
 
     served: Served
     output: Output
@@ -135,6 +157,7 @@ class Execution:
     energy_j: float
     execution_ms: float
     handoff: Handoff | None = None
+    unverified: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,8 @@ def merge(snapshots: Iterable[MonitorSnapshot]) -> MonitorSnapshot:
             cost_usd=_added(thought.cost_usd for thought in thoughts),
             seconds=_summed_by_name(thought.seconds for thought in thoughts),
         ),
+        checks=_added(part.checks for part in parts),
+        hedges=_added(part.hedges for part in parts),
     )
 
 
@@ -69,6 +71,8 @@ def from_record(record: Mapping[str, Any]) -> MonitorSnapshot:
             policy_refused=int(record["policy_refused"]),
             targets=tuple(TargetNumbers(**target) for target in record.get("targets", ())),
             deliberation=_deliberation(record.get("deliberation", {})),
+            checks=_pairs(record.get("checks", ()), int),
+            hedges=_pairs(record.get("hedges", ()), int),
         )
     except (KeyError, TypeError, AttributeError, OverflowError, ValueError) as error:
         raise ValueError(f"not a monitor snapshot: {type(error).__name__}") from error

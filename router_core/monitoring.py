@@ -57,7 +57,8 @@ class DeliberationNumbers:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonitorSnapshot:
     """All counters since start. Keys of `requests` are (tier, target, status), of `fallbacks` (from, to),
-    of `cache` hit | miss | bypass, of `ttft` the target."""
+    of `cache` hit | miss | bypass, of `ttft` the target, of `checks` (target, kept | unverified | audited), of `hedges`
+    (second target, won | lost)."""
 
     requests: dict[tuple[str, str, str], int]
     fallbacks: dict[tuple[str, str], int]
@@ -72,6 +73,8 @@ class MonitorSnapshot:
     policy_refused: int
     targets: tuple[TargetNumbers, ...]
     deliberation: DeliberationNumbers = field(default_factory=DeliberationNumbers)
+    checks: dict[tuple[str, str], int] = field(default_factory=dict)
+    hedges: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def as_record(self) -> dict[str, Any]:
         """JSON form; tuple keys become lists."""
@@ -88,4 +91,6 @@ class MonitorSnapshot:
             "events_dropped": self.events_dropped,
             "policy_refused": self.policy_refused,
             "deliberation": self.deliberation.as_record(),
+            "checks": [[*k, v] for k, v in self.checks.items()],
+            "hedges": [[*k, v] for k, v in self.hedges.items()],
         }

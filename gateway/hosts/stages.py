@@ -87,11 +87,13 @@ async def _cache(parts: Parts) -> Stage:
 async def _execute(parts: Parts) -> Stage:
     import random
 
+    from agents.attempting import Attempting
     from agents.executor import Executor
     from agents.staged.stages import ExecuteStage
 
     built = parts.adapters
-    executor = Executor(built.models, built.embedders, parts.resource, CLOCK, random.random)
+    calls = Attempting(built.models, built.embedders, parts.resource, CLOCK)
+    executor = Executor(calls, CLOCK, random.random)
     return _awake(parts.catch_up, ExecuteStage(executor, _SNAPSHOTS, CLOCK))
 
 

@@ -63,6 +63,8 @@ def _request_families(seen: MonitorSnapshot) -> Iterator[Metric]:
     )
     yield _counter("cost_usd", "Cost of all billed attempts, USD.", ("tier", "target"), seen.cost_usd)
     yield _counter("fallbacks", "Attempts that went on to another target.", ("from", "to"), seen.fallbacks)
+    yield _counter("checks", "Checked answers: kept, unverified, audited.", ("target", "verdict"), seen.checks)
+    yield _counter("hedges", "Second targets beside a first: won, lost.", ("target", "outcome"), seen.hedges)
     yield _counter("handoffs", "Streams that went on at another target.", (), {(): seen.handoffs})
     yield _counter("tokens", "Tokens by kind: prompt, completion.", ("target", "kind"), seen.tokens)
     cache = {(result,): count for result, count in seen.cache.items()}

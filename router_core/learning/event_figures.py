@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from router_core.events import FIGURES, REPORTED
+from router_core.execution import FAULTLESS
 from router_core.inference import TIERS
 from router_core.learning.percentiles import Percentiles
 from router_core.record import dataclass
@@ -22,8 +23,8 @@ MINUTE_S: Final = 60
 MILLION: Final = 1_000_000
 NONE: Final = "none"
 """Target and tier of what no target served."""
-FAULTLESS: Final = frozenset({"ok", "refused", "cancelled"})
-"""Outcomes of an attempt that don't speak against the target."""
+BESIDE: Final = frozenset({"check", "cancelled"})
+"""Outcomes of attempts that nobody fell back from."""
 BY_ATTEMPT: Final = ("Attempts", "AttemptErrors")
 """Kept beside the published metrics: a target that fails and is fallen back from serves no request that would tell."""
 REFUSED_POLICIES: Final = "RefusedPolicies"
@@ -119,7 +120,7 @@ def _check_attempts(tries: Any, rows: Any) -> None:
 def _request(record: Record) -> list[tuple[str, float]]:
     """What a gateway's own outcome tells, and a device's report does not."""
     usage, cache = record["usage"], record.get("cache")
-    names = [attempt["target"] for attempt in record["attempts"]]
+    names = [a["target"] for a in record["attempts"] if a["outcome"] not in BESIDE]
     fallbacks = sum(one != two for one, two in itertools.pairwise(names))
     values = [
         ("Requests", 1.0),

@@ -13,6 +13,7 @@ from dataclasses import asdict, replace
 from typing import Any, Final
 
 from router_core.events import FIGURES
+from router_core.execution import ANSWERED, FAULTLESS
 from router_core.learning.estimates import (
     QUALITY_BOUND,
     QUALITY_RATE,
@@ -20,7 +21,6 @@ from router_core.learning.estimates import (
     Timing,
     fold_outcome,
 )
-from router_core.learning.event_figures import FAULTLESS
 from router_core.ports import StateStore
 from router_core.record import dataclass
 
@@ -155,7 +155,7 @@ def _judged(shared: SharedEstimates, score: float) -> SharedEstimates:
 
 
 def _tried(estimates: Estimates, attempt: Mapping[str, Any], row: list[Any] | None) -> Estimates:
-    good = attempt["outcome"] == "ok"
+    good = attempt["outcome"] in ANSWERED
     timing = None
     if good and row is not None:
         timing = Timing(latency_ms=attempt["latency_ms"], output_tokens=row[_TOKENS], ttft_ms=row[_TTFT])

@@ -16,7 +16,7 @@ from router_core.policy.deliberation import AGENTS, Deliberates, DeliberationLim
 from router_core.policy.guarding import GuardPolicy
 from router_core.policy.judging import Judging
 from router_core.policy.proposals import Proposals
-from router_core.policy.verification import CLASSES, Hedge, Verification
+from router_core.policy.verification import Hedge, Verification
 from router_core.record import dataclass
 from router_core.signals.request_class import ClassRules
 
@@ -193,10 +193,6 @@ def _deliberation() -> Mapping[str, Deliberates]:
     return MappingProxyType({agent: Deliberates() for agent in AGENTS})
 
 
-def _verification() -> Mapping[str, Verification]:
-    return MappingProxyType({one: Verification() for one in CLASSES})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """One version of the policy. `label` names it in decisions, `sha256` covers its canonical text."""
@@ -221,7 +217,7 @@ class Policy:
     deliberation_limits: DeliberationLimits = DeliberationLimits()
     proposals: Proposals = Proposals()
     guard: GuardPolicy = GuardPolicy()
-    verification: Mapping[str, Verification] = field(default_factory=_verification)
+    verification: Verification = Verification()
     hedge: Hedge = Hedge()
     raise_privacy_by_pii: bool = True
     sha256: str = ""
@@ -237,7 +233,6 @@ KEYED_SECTIONS: Final[Mapping[str, tuple[type, tuple[str, ...]]]] = {
     "tiers": (TierPolicy, TIERS),
     "compliance": (Compliance, COMPLIANCES),
     "deliberation": (Deliberates, AGENTS),
-    "verification": (Verification, CLASSES),
 }
 SECTIONS: Final[Mapping[str, type]] = {
     "references": References,
@@ -252,5 +247,6 @@ SECTIONS: Final[Mapping[str, type]] = {
     "judging": Judging,
     "deliberation_limits": DeliberationLimits,
     "hedge": Hedge,
+    "verification": Verification,
     "proposals": Proposals,
 }
