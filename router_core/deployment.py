@@ -27,6 +27,24 @@ FUNCTIONS: Final = ("api", "authorizer", "analytics", "rotation")
 """Lambda functions beside the stages: whole requests, keys at the API's door, the event stream's consumer, rotation."""
 
 
+JOB_QUEUES: Final = ("inference", "judge", "webhook")
+"""The queues of asynchronous requests; each has a topic, a queue, a queue of dead messages and a worker of its name."""
+JOBS: Final = "jobs"
+"""`tierwise-dev-jobs-inference` is a topic and a queue, `tierwise-dev-jobs-inference-dlq` where its dead messages lie."""
+DEAD_LETTERS: Final = "-dlq"
+RELAY: Final = "relay"
+JOB_FUNCTIONS: Final = tuple(f"{JOBS}-{name}" for name in (*JOB_QUEUES, RELAY))
+"""Lambda functions that work on the queues, and the one that publishes what waits in the outbox."""
+MAX_RECEIVES: Final = 100
+"""So often SQS hands out a message that nobody speaks for before it sets it aside by itself; tries are counted by us."""
+JOBS_DATABASE: Final = "tierwise"
+JOBS_USER: Final = "tierwise_jobs"
+"""Whom workers and gateways log in as, with tokens."""
+APPCONFIG: Final = "tierwise"
+APPCONFIG_PROFILE: Final = "jobs"
+"""Application and profile of what may be changed while workers run; its environment is the environment's name."""
+
+
 # ---- resources --------------------------------------------------------------------------------------------------------
 
 

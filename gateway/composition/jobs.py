@@ -43,6 +43,7 @@ def plan_jobs(
     store = JobStore(lambda: open_jobs(place, clock), wanted=lambda: file is None or file.exists())
     return JobsPlan(
         store=store,
+        place=place,
         clock=clock,
         pace=Pace(
             running=settings.workers,

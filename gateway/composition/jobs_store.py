@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
+from gateway.jobs.place import JobPlace
 from gateway.jobs.relay import Outbox, Relay
 from gateway.jobs.store import OpenJobs, Upkeep
 from gateway.settings.jobs import JobSettings
@@ -31,21 +32,6 @@ if TYPE_CHECKING:  # loading SQLAlchemy takes longer than most gateways need it
     from router_core.adapters.sqs.queue import SqsJobQueue
 
 _SQLITE: Final = "sqlite:///"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobPlace:
-    """Where jobs are kept and what carries their messages, secrets resolved."""
-
-    url: str
-    password: str | None = None
-    key: str | None = None
-    iam: bool = False
-    ca_file: str | None = None
-    sns: str | None = None
-
-    def __repr__(self) -> str:
-        return f"JobPlace({self.url})"
 
 
 def job_place(settings: JobSettings, password: str | None, key: str | None) -> JobPlace:

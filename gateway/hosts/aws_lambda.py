@@ -13,7 +13,7 @@ from importlib import import_module
 from os import environ as _variables
 from typing import TYPE_CHECKING, Any, Final
 
-from router_core.deployment import FUNCTIONS, STAGE
+from router_core.deployment import FUNCTIONS, JOB_FUNCTIONS, STAGE
 from router_core.errors import ConfigurationError
 from router_core.stages import NAMES
 
@@ -30,8 +30,9 @@ class Host:
 
     def __init__(self, environ: Mapping[str, str], parts: Parts | None = None) -> None:
         self.stage = environ.get(STAGE, "")
-        if self.stage not in (*NAMES, *FUNCTIONS):
-            raise ConfigurationError(f"{STAGE} must be one of {', '.join((*NAMES, *FUNCTIONS))}")
+        known = (*NAMES, *FUNCTIONS, *JOB_FUNCTIONS)
+        if self.stage not in known:
+            raise ConfigurationError(f"{STAGE} must be one of {', '.join(known)}")
         self._environ, self._parts = environ, parts
         self._runner: asyncio.Runner | None = None
         self._act: Act | None = None
@@ -61,9 +62,15 @@ class Host:
 
         if self._parts is None:
             self._parts = Parts(self._environ)
-        module = import_module(f"gateway.hosts.{'stages' if self.stage in NAMES else self.stage}")
+        module = import_module(f"gateway.hosts.{_module(self.stage)}")
         act: Act = await module.build(self._parts)
         return act
+
+
+def _module(stage: str) -> str:
+    if stage in JOB_FUNCTIONS:
+        return "jobs"
+    return "stages" if stage in NAMES else stage
 
 
 @cache

@@ -11,6 +11,7 @@ from gateway.jobs.announcing import Announcing
 from gateway.jobs.answering import Answering
 from gateway.jobs.durable import DurableJobs, Limits
 from gateway.jobs.judging import Judging
+from gateway.jobs.place import JobPlace
 from gateway.jobs.store import JobStore
 from gateway.jobs.worker import Handler, Pace, Worker
 from gateway.webhooks.rules import WebhookRules
@@ -29,6 +30,7 @@ class JobsPlan:
 
     store: JobStore
     clock: Clock
+    place: JobPlace = JobPlace()
     pace: Pace = Pace()
     queues: tuple[str, ...] = QUEUES
     limits: Limits = Limits()

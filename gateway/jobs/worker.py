@@ -86,6 +86,22 @@ class Worker:
             keeping.cancel()
             await self._give_back()
 
+    async def serve(self, opened: OpenJobs, claims: Sequence[Claim], within_s: float) -> tuple[Claim, ...]:
+        """Run what a host was handed, and give back what does not end in time; those of which nothing could be stored."""
+        tasks = {claim.key: asyncio.create_task(self._worked(opened, claim)) for claim in claims}
+        self._running = {claim.key: (claim, tasks[claim.key]) for claim in claims}
+        keeping = asyncio.create_task(self._keep())
+        if tasks:
+            await asyncio.wait(tasks.values(), timeout=within_s)
+        keeping.cancel()
+        failed = [claim for claim in claims if tasks[claim.key].done() and _unstored(tasks[claim.key])]
+        self._running = {
+            claim.key: self._running[claim.key] for claim in claims if not tasks[claim.key].done()
+        }
+        await self._give_back()
+        self._running = {}
+        return tuple(failed)
+
     async def _claim(self) -> float:
         """Start what can be started; how long to wait before the next look."""
         self._changed.clear()
@@ -190,3 +206,13 @@ class Worker:
             with contextlib.suppress(StoreError):
                 opened = await self._store.opened()
                 await opened.queue.release(claim, 0.0, "the worker stopped")
+
+
+def _unstored(task: asyncio.Task[None]) -> bool:
+    """Whether it could not be stored. One that was cancelled lost its message to another worker."""
+    if task.cancelled():
+        return False
+    error = task.exception()
+    if error is not None and not isinstance(error, StoreError):
+        raise error
+    return error is not None
