@@ -70,6 +70,12 @@ class Ledger:
                 self.attempts[at] = replace(attempt, outcome=outcome, check=check)
                 return
 
+    def chosen(self, target: str) -> None:
+        """Of two answers that came at once only this target's is used."""
+        for at, attempt in enumerate(self.attempts):
+            if attempt.outcome == "ok" and attempt.target != target:
+                self.attempts[at] = replace(attempt, outcome="cancelled")
+
     @property
     def cost_usd(self) -> float:
         return sum(attempt.cost_usd for attempt in self.attempts)

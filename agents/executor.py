@@ -127,7 +127,7 @@ class Executor:
         error."""
         if held is None:
             return tries.next(self._calls.admits)
-        better = self._checker.better(job, held.chance)
+        better = self._checker.better(job, held.spec, held.chance)
         try:
             return tries.next(lambda spec: better(spec) and self._calls.admits(spec))
         except DeadlineError:
@@ -208,5 +208,7 @@ class Executor:
 
     def _account(self, job: Job, came: Round) -> Execution:
         answered = came.answered
+        if job.ledger.racing:
+            job.ledger.chosen(came.spec.name)
         execution = job.execution(came.spec, answered.output, answered.usage, now=self._now())
         return execution if came.kept else replace(execution, unverified=True)

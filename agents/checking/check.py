@@ -77,10 +77,12 @@ class Checker:
         sure = chance(weights, row)
         return Checked(chance=sure, above=above, kept=audited or sure >= above, audited=audited, features=row)
 
-    def better(self, job: Job, than: float) -> Callable[[TargetSpec], bool]:
-        """Whether a target may follow an answer of this chance: only one that is expected to do better, within the budget."""
+    def better(self, job: Job, doubted: TargetSpec, sure: float) -> Callable[[TargetSpec], bool]:
+        """Whether a target may follow an answer of which one is so `sure`: only one that is expected to do better than that,
+        and than the doubted one was before, within the budget."""
         expected = forecast(job)
-        return lambda spec: expected[spec.name].quality > than and affordable(job, spec)
+        least = max(sure, expected[doubted.name].quality)
+        return lambda spec: expected[spec.name].quality > least and affordable(job, spec)
 
     def _case(
         self,
@@ -90,16 +92,17 @@ class Checker:
         rule: Verification,
         waiting: tuple[TargetSpec, ...],
     ) -> Case | None:
-        onward = tuple(one for one in waiting if affordable(job, one))
+        expected = forecast(job)
+        others = tuple(one for one in waiting if affordable(job, one))
+        onward = tuple(one for one in others if expected[one.name].quality > expected[spec.name].quality)
         if not onward:
             return None
-        expected = forecast(job)
         room_s = job.left_s(self._now()) - RESERVE * expected[onward[0].name].latency_ms / 1000.0
         if room_s <= 0.0:
             return None
         spare = job.budget_usd - job.ledger.cost_usd - job.most_usd(onward[0])
         return Case(
-            job=job, spec=spec, answered=answered, rule=rule, onward=onward, expected=expected,
+            job=job, spec=spec, answered=answered, rule=rule, others=others, onward=onward, expected=expected,
             room_s=room_s, spare_usd=spare,
         )  # fmt: skip
 

@@ -26,13 +26,14 @@ WARM: Final = 0.8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """An answer that is being checked; `onward` are the targets that may follow, `room_s` and `spare_usd` what a check may
-    take of the request."""
+    """An answer that is being checked; `others` are the targets that may be asked, `onward` those of them that might follow,
+    `room_s` and `spare_usd` what a check may take of the request."""
 
     job: Job
     spec: TargetSpec
     answered: Answered
     rule: Verification
+    others: tuple[TargetSpec, ...]
     onward: tuple[TargetSpec, ...]
     expected: Mapping[str, Expected]
     room_s: float
@@ -68,7 +69,7 @@ def _second(case: Case) -> Question | None:
     best = max(case.onward, key=lambda one: case.expected[one.name].quality)
     others = [
         one
-        for one in case.onward
+        for one in case.others
         if one.tier in case.rule.tiers and one.model != case.spec.model and one is not best
     ]
     if not others:

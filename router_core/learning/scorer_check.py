@@ -93,14 +93,28 @@ def keep_above(chances: Doubles, right: Doubles, bad_kept: float, confidence: fl
     order = np.argsort(-chances, kind="stable")
     bad = np.cumsum(1.0 - right[order])
     count = len(chances)
-    # Hoeffding's bound holds for each threshold; testing from the strictest down stops at the first failure, so that
+    # The exact binomial test holds for each threshold; testing from the strictest down stops at the first failure, so that
     # it holds for the one that is chosen, too (fixed-sequence testing).
-    slack = math.sqrt(math.log(1.0 / (1.0 - confidence)) / (2.0 * max(count, 1)))
+    most = most_bad(count, bad_kept, confidence)
     allowed = 0
     for at in range(count):
         if at + 1 < count and chances[order[at + 1]] == chances[order[at]]:
             continue  # a threshold keeps all that are as sure
-        if bad[at] / count + slack > bad_kept:
+        if bad[at] > most + 1e-9:
             break
         allowed = at + 1
     return float(chances[order[allowed - 1]]) if allowed else math.nextafter(1.0, 2.0)
+
+
+def most_bad(count: int, share: float, confidence: float) -> int:
+    """The most of `count` that may be bad while, with `confidence`, no more than `share` of all are; -1 where even none
+    would not show it."""
+    if not 0.0 < share < 1.0:
+        return count if share >= 1.0 else -1
+    below = 0.0
+    for bad in range(count + 1):
+        ways = math.lgamma(count + 1) - math.lgamma(bad + 1) - math.lgamma(count - bad + 1)
+        below += math.exp(ways + bad * math.log(share) + (count - bad) * math.log1p(-share))
+        if below > 1.0 - confidence:
+            return bad - 1
+    return count

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agents.assembly import Ports, Router, assemble
+from agents.executor import unfitted
 from agents.sensing import SignalServices
 from agents.weighing import Deliberating
 from router_core.inference import Caller, InferenceRequest
+from router_core.learning.verification import Keeping
 from router_core.policy.document import Policy
 from router_core.policy.parse import from_document
 from router_core.policy.rollout import Rollout
@@ -74,6 +77,7 @@ class House:
     embedder: FakeEmbedder = field(default_factory=FakeEmbedder)
     signals: SignalServices | None = None
     thinking: Deliberating | None = None
+    keeping: Callable[[], Keeping] = unfitted
 
     def build(self, **scripts: Any) -> Router:
         """Scripts by tier: device=[...], mec=[...], cloud=[...]; an unscripted target answers "fine"."""
@@ -91,6 +95,7 @@ class House:
                 clock=self.clock,
                 signals=self.signals,
                 thinking=self.thinking,
+                keeping=self.keeping,
             ),
         )
 
