@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
+from gateway.composition.batches import envelopes, shelves
 from gateway.jobs.place import JobPlace
 from gateway.jobs.relay import Outbox, Relay
 from gateway.jobs.store import OpenJobs, Upkeep
@@ -23,6 +25,8 @@ from router_core.ports import Clock
 from router_core.record import dataclass
 
 if TYPE_CHECKING:  # loading SQLAlchemy takes longer than most gateways need it
+    from gateway.batches.parts import OpenBatches
+    from gateway.byok.envelopes import Envelopes
     from router_core.adapters.aws.client import AwsThreads
     from router_core.adapters.sql.database import Database, Login
     from router_core.adapters.sql.history import SqlJobHistory
@@ -124,6 +128,8 @@ class Rows:
     history: SqlJobHistory
     queue: SqlJobQueue
     upkeep: Upkeep
+    batches: OpenBatches
+    envelopes: Envelopes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +162,7 @@ async def carried_jobs(rows: Rows, sns: str, clock: Clock, *, watching: bool = T
         await rows.database.close()
 
     history = SqsJobHistory(rows.history, queue, relay.wake)
-    opened = OpenJobs(history=history, queue=queue, upkeep=rows.upkeep, close=close)
+    opened = replace(_plain(rows), history=history, queue=queue, close=close)
     return CarriedJobs(open=opened, queue=queue, relay=relay)
 
 
@@ -190,7 +196,14 @@ def _relay(outbox: Outbox, carrier: Carrier, threads: AwsThreads) -> Relay:
 
 
 def _plain(rows: Rows) -> OpenJobs:
-    return OpenJobs(history=rows.history, queue=rows.queue, upkeep=rows.upkeep, close=rows.database.close)
+    return OpenJobs(
+        history=rows.history,
+        queue=rows.queue,
+        upkeep=rows.upkeep,
+        close=rows.database.close,
+        batches=rows.batches,
+        envelopes=rows.envelopes,
+    )
 
 
 def _rows(place: JobPlace, clock: Clock) -> Rows:
@@ -205,7 +218,8 @@ def _rows(place: JobPlace, clock: Clock) -> Rows:
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
         key = derived_key(place.key) if place.key is not None else _own_key(file or Path("jobs"))
-        sealer = Sealer((key,))
+        keys = (key, *map(derived_key, () if place.old_key is None else (place.old_key,)))
+        sealer = Sealer(keys)
     except OSError as error:
         raise StoreError("the job store's folder cannot be written") from error
     database = _database(place)
@@ -215,6 +229,8 @@ def _rows(place: JobPlace, clock: Clock) -> Rows:
         history=SqlJobHistory(database, sealer, clock),
         queue=SqlJobQueue(database, sealer, clock),
         upkeep=SqlUpkeep(database, clock),
+        batches=shelves(database, sealer, clock),
+        envelopes=envelopes(keys, clock, place.key_lifetimes),
     )
 
 

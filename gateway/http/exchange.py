@@ -7,7 +7,7 @@ the work: a watcher is started only for requests that take longer than `_WATCH_A
 from __future__ import annotations
 
 import asyncio
-from collections.abc import MutableMapping
+from collections.abc import AsyncGenerator, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.http.refusals import ClientLeftError, MediaTypeError, SlowBodyError
@@ -113,6 +113,24 @@ class Exchange:
             self._timer.cancel()
             self._watch(worker)
         return body
+
+    async def pieces(self, limit: int, patience_s: float) -> AsyncGenerator[bytes, None]:
+        """The body as it arrives, at most `limit` bytes of it, for what is too large to be held. Raises TooLargeError,
+        SlowBodyError when nothing comes for `patience_s`, ClientLeftError."""
+        if self._announced() > limit:
+            raise TooLargeError(f"the body is larger than {limit} bytes")
+        size, more = 0, True
+        while more:
+            try:
+                message = await asyncio.wait_for(self._next(), patience_s)
+            except TimeoutError:
+                raise SlowBodyError(f"nothing arrived for {patience_s:g} s") from None
+            more, piece = message.get("more_body", False), message.get("body", b"")
+            size += len(piece)
+            if size > limit:
+                raise TooLargeError(f"the body is larger than {limit} bytes")
+            yield piece
+        self._body_read = True
 
     def check_small(self) -> None:
         """For handlers that read bodies their own way: raises TooLargeError unless the body is known to be small."""
@@ -229,11 +247,15 @@ class Exchange:
         small = length.isdigit() and int(length[:20]) <= _SMALL_UNREAD_BYTES
         return b"transfer-encoding" in self.headers or not small
 
+    async def start(self, headers: Headers) -> None:
+        """The head of an answer that is sent in parts, its length not known."""
+        self.started = True
+        full = [*headers, (b"x-tierwise-request-id", self.request_id.encode())]
+        await self._send({"type": "http.response.start", "status": 200, "headers": full})
+
     async def start_stream(self, headers: Headers) -> None:
         """The head of a stream of server-sent events."""
-        self.started = True
-        full = [*headers, *_STREAM_HEADERS, (b"x-tierwise-request-id", self.request_id.encode())]
-        await self._send({"type": "http.response.start", "status": 200, "headers": full})
+        await self.start([*headers, *_STREAM_HEADERS])
 
     async def write(self, part: bytes) -> None:
         """A part of a stream. Waits when the client reads slower than we write."""

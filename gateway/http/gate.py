@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.http import stored
+from gateway.http.batches.routes import batch_routes
 from gateway.http.dependencies import AppDependencies
 from gateway.http.device.routes import device_routes
 from gateway.http.edge import Gateway, Handler, HotRoute
@@ -30,7 +31,7 @@ def gate(dependencies: AppDependencies, inside: ASGIApp, serving: Serving, accep
         inside,
         dependencies.keys,
         {**routes, **more_routes, **device_routes(dependencies)},
-        {**prefixes, **more_prefixes},
+        {**prefixes, **more_prefixes, **batch_routes(dependencies)},
         policy_label=lambda: dependencies.router.rollout().stable.label,
         tiers={spec.name: spec.tier for spec in dependencies.catalogue},
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import orjson
@@ -13,22 +13,40 @@ from router_core.errors import LostError
 from router_core.inference import InferenceRequest, InferenceResponse
 from router_core.jobs.records import NANO, Claim, Figures, Step
 from router_core.jobs.stages import COMPLETED, FAILED, JUDGE, JUDGING, WEBHOOKS
+from router_core.own_key import OwnKey, holding
 from router_core.payload import from_json, to_json
 
 NOBODY_SAID: Final = "the request was given up: every worker that tried it ended without an answer"
 
 
+Answer = Callable[[InferenceRequest], Awaitable[InferenceResponse]]
+OpenKey = Callable[[Claim, str | None], Awaitable[OwnKey | None]]
+
+
+async def _no_key(claim: Claim, target: str | None) -> OwnKey | None:
+    return None
+
+
 class Answering:
-    """Handler of the inference queue. `judged` says which answers go to a judge."""
+    """Handler of the inference queue. `judged` says which answers go to a judge, `line` answers what is a line of a batch,
+    `open_key` gives the caller's own key of a message that carries one."""
 
     def __init__(
-        self, serving: Serving, judged: Callable[[InferenceRequest, InferenceResponse], bool]
+        self,
+        serving: Serving,
+        judged: Callable[[InferenceRequest, InferenceResponse], bool],
+        line: Answer | None = None,
+        open_key: OpenKey = _no_key,
     ) -> None:
         self._serving, self._judged = serving, judged
+        self._line, self._open_key = line or serving.answer, open_key
 
     async def work(self, claim: Claim) -> Step:
         request = request_of(claim)
-        response = await self._serving.answer(request)
+        answer_it = self._serving.answer if claim.job.batch is None else self._line
+        # Also where there is none: a worker may have been started by a request that held one.
+        with holding(await self._open_key(claim, request.preferences.target)):
+            response = await answer_it(request)
         answer = orjson.dumps(to_json(response))
         if self._judged(request, response):
             return Step(stage=JUDGE, answer=answer, figures=figures_of(response), publish=(JUDGING,))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import field, replace
 
 from agents.judge.agent import JudgeAgent
+from gateway.batches.assembly import BatchesPlan, batch_driver, placing
+from gateway.batches.driver import BatchDriver
 from gateway.http.ports import Router
 from gateway.http.serving import Serving
 from gateway.jobs.announcing import Announcing
-from gateway.jobs.answering import Answering
+from gateway.jobs.answering import Answering, OpenKey
 from gateway.jobs.durable import DurableJobs, Limits
 from gateway.jobs.judging import Judging
 from gateway.jobs.place import JobPlace
@@ -16,8 +18,10 @@ from gateway.jobs.store import JobStore
 from gateway.jobs.worker import Handler, Pace, Worker
 from gateway.webhooks.rules import WebhookRules
 from gateway.webhooks.sender import TIMEOUT_S, WebhookSender
+from router_core.jobs.records import Claim
 from router_core.jobs.stages import ANSWERING, JUDGING, QUEUES, WEBHOOKS
 from router_core.jobs.tries import Tries
+from router_core.own_key import OwnKey
 from router_core.ports import Clock
 from router_core.record import dataclass
 from router_core.resources import TargetSpec
@@ -38,6 +42,7 @@ class JobsPlan:
     judges: tuple[str, ...] = ()
     webhooks: WebhookRules = WebhookRules(secrets={})
     webhook_tries: Tries = Tries(most=8, first_s=5.0, longest_s=3600.0)
+    batches: BatchesPlan = field(default_factory=BatchesPlan)
 
 
 def durable_jobs(plan: JobsPlan, serving: Serving, router: Router) -> DurableJobs:
@@ -50,22 +55,45 @@ def durable_jobs(plan: JobsPlan, serving: Serving, router: Router) -> DurableJob
     return jobs
 
 
-def workers(plan: JobsPlan, serving: Serving, router: Router) -> tuple[Worker, ...]:
+def workers(plan: JobsPlan, serving: Serving, router: Router) -> tuple[Worker | BatchDriver, ...]:
     """A loop for each queue; none where others work."""
     if plan.pace.running == 0:
         return ()
     judging = Judging(JudgeAgent(router.answer, plan.specs, plan.judges), router)
     sender = WebhookSender(plan.clock, plan.webhooks.opened)
     handlers: dict[str, Handler] = {
-        ANSWERING: Answering(serving, judging.wanted),
+        ANSWERING: Answering(
+            serving,
+            judging.wanted,
+            placing(plan.batches, router, plan.specs, plan.clock).answer,
+            _keys(plan.store),
+        ),
         JUDGING: judging,
         WEBHOOKS: Announcing(plan.webhooks, sender),
     }
-    return tuple(
+    crew = tuple(
         Worker(queue, handler, plan.store, plan.clock, _pace(plan, queue))
         for queue, handler in handlers.items()
         if queue in plan.queues
     )
+    if ANSWERING not in plan.queues:
+        return crew
+    driver = batch_driver(plan.batches, plan.store, router, plan.specs, plan.clock)
+
+    def woken() -> None:
+        for worker in crew:
+            worker.wake()
+
+    driver.woken = woken
+    return (*crew, driver)
+
+
+def _keys(store: JobStore) -> OpenKey:
+    async def opened(claim: Claim, target: str | None) -> OwnKey | None:
+        envelopes = (await store.opened()).envelopes
+        return None if envelopes is None else envelopes.opened(claim, target)
+
+    return opened
 
 
 def _pace(plan: JobsPlan, queue: str) -> Pace:

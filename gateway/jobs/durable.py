@@ -12,15 +12,16 @@ from typing import Any, Final
 
 import orjson
 
+from gateway.batches.driver import BatchDriver
 from gateway.http.ports import StoredAnswer
 from gateway.jobs.sampling import Sampling
-from gateway.jobs.store import JobStore
+from gateway.jobs.store import JobStore, OpenJobs
 from gateway.jobs.telling import told
 from gateway.jobs.worker import Worker
 from gateway.webhooks.rules import WebhookRules
 from router_core.errors import NoCapacityError, StoreError
 from router_core.inference import InferenceRequest
-from router_core.jobs.records import Job
+from router_core.jobs.records import Envelope, Job
 from router_core.jobs.stages import ANSWERING
 from router_core.payload import to_json
 from router_core.policy.judging import Judging
@@ -30,6 +31,7 @@ from router_core.record import dataclass
 _LOOK_S: Final = 1.0
 _COUNTED_S: Final = 1.0
 _FORGET_S: Final = 600.0
+_EXPIRE_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +48,7 @@ class DurableJobs:
     def __init__(
         self,
         store: JobStore,
-        workers: Sequence[Worker],
+        workers: Sequence[Worker | BatchDriver],
         clock: Clock,
         webhooks: WebhookRules,
         limits: Limits,
@@ -88,9 +90,16 @@ class DurableJobs:
             request=orjson.dumps(to_json(request)),
             webhook=webhook,
         )
-        await opened.history.create(job, (ANSWERING,))
+        await opened.history.create(job, (ANSWERING,), self._envelope(opened, request))
         self._waiting += 1
         self._stored()
+
+    def _envelope(self, opened: OpenJobs, request: InferenceRequest) -> Envelope | None:
+        """The caller's own key, where the request needs it."""
+        if opened.envelopes is None:
+            return None
+        tenant, target = request.caller.tenant, request.preferences.target
+        return opened.envelopes.sealed(tenant, request.request_id, target)
 
     async def found(self, tenant: str, request_id: str) -> StoredAnswer | Mapping[str, Any] | None:
         """The answer, or what is known before or instead of it. Raises `StoreError`."""
@@ -146,7 +155,12 @@ class DurableJobs:
             self._waiting = sum(one.waiting + one.delayed for one in depths if one.queue == ANSWERING)
 
     async def _forget(self) -> None:
+        forgot_s = float("-inf")
         while True:
             with contextlib.suppress(StoreError):
-                await (await self._store.opened()).upkeep.forget(self._clock.now_s() - self._limits.keep_s)
-            await asyncio.sleep(_FORGET_S)
+                upkeep = (await self._store.opened()).upkeep
+                await upkeep.expire()
+                if self._clock.monotonic_s() - forgot_s >= _FORGET_S:
+                    forgot_s = self._clock.monotonic_s()
+                    await upkeep.forget(self._clock.now_s() - self._limits.keep_s)
+            await asyncio.sleep(_EXPIRE_S)

@@ -10,6 +10,8 @@ from router_core.ports import JobHistory, JobQueue
 from router_core.record import dataclass
 
 if TYPE_CHECKING:
+    from gateway.batches.parts import OpenBatches
+    from gateway.byok.envelopes import Envelopes
     from router_core.jobs.records import Depth
 
 
@@ -21,6 +23,9 @@ class Upkeep(Protocol):
     async def forget(self, before_s: float) -> int:
         """Delete jobs that ended before that moment; how many."""
 
+    async def expire(self) -> int:
+        """Empty envelopes whose time is over; how many."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenJobs:
@@ -30,6 +35,8 @@ class OpenJobs:
     queue: JobQueue
     upkeep: Upkeep
     close: Callable[[], Awaitable[None]]
+    batches: OpenBatches | None = None
+    envelopes: Envelopes | None = None
 
 
 class JobStore:

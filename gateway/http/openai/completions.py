@@ -15,7 +15,7 @@ from gateway.http import answers
 from gateway.http.dependencies import AppDependencies
 from gateway.http.exchange import Exchange
 from gateway.http.openai import shapes
-from gateway.http.openai.intake import Asked, extra_of, ignored_header, to_core
+from gateway.http.openai.intake import ignored_header, of_completion, to_core
 from gateway.http.openai.models import ModelNames
 from gateway.http.openai.relaying import DONE, error_event, openai_error, relay
 from gateway.http.serving import LiveStream, Serving
@@ -23,7 +23,7 @@ from gateway.http.wire.chat import CompletionBody, StrictCompletionBody
 from gateway.http.wire.decoding import LenientDecoder
 from router_core.errors import TierwiseError
 from router_core.execution import Chunk, Usage
-from router_core.inference import InferenceRequest, InferenceResponse, Params
+from router_core.inference import InferenceRequest, InferenceResponse
 
 _DECODER: Final = LenientDecoder[CompletionBody](StrictCompletionBody, CompletionBody)
 
@@ -56,18 +56,9 @@ class TextCompletions:
     def _request(
         self, exchange: Exchange, body: CompletionBody, prompt: str, number: int
     ) -> InferenceRequest:
-        asked = Asked(
-            model=body.model,
-            messages=({"role": "user", "content": prompt},),
-            params=Params(
-                max_tokens=body.max_tokens or None, temperature=body.temperature, extra=extra_of(body)
-            ),
-            stream=bool(body.stream),
-            user=body.user,
-            tierwise=body.tierwise,
-        )
         # The first keeps the exchange's own id, so that the id in the headers finds it again.
-        return to_core(asked, self._names, exchange, suffix=f"-{number}" if number else "")
+        suffix = f"-{number}" if number else ""
+        return to_core(of_completion(body, prompt), self._names, exchange, suffix=suffix)
 
     async def _all(self, requests: Sequence[InferenceRequest]) -> list[InferenceResponse]:
         """Every answer, or the first failure, which stops the others."""
@@ -176,15 +167,20 @@ class TextChunks:
         )
 
 
-def text_completion(request_id: str, responses: Sequence[InferenceResponse], echoes: Sequence[str]) -> bytes:
+def text_completion(
+    request_id: str,
+    responses: Sequence[InferenceResponse],
+    echoes: Sequence[str],
+    created_s: int | None = None,
+) -> bytes:
     """OpenAI's `text_completion` object; the choices of the second prompt follow those of the first."""
     choices: list[dict[str, Any]] = []
     for response, echo in zip(responses, echoes, strict=True):
         for choice in shapes.choices_of(response):
             choices.append(_choice(len(choices), echo + (choice.text or ""), choice.finish_reason))
     extra = {"usage": shapes.usage(_total(responses))}
-    name = shapes.answer_id("cmpl", request_id)
-    return answers.encode(_envelope(name, int(time.time()), responses[0].served.model, choices, extra))
+    name, moment = shapes.answer_id("cmpl", request_id), created_s or int(time.time())
+    return answers.encode(_envelope(name, moment, responses[0].served.model, choices, extra))
 
 
 def _envelope(

@@ -10,7 +10,7 @@ from typing import Any, Final
 from gateway.http import answers
 from gateway.http.dependencies import AppDependencies
 from gateway.http.exchange import Exchange
-from gateway.http.openai.intake import context_of, ignored_header
+from gateway.http.openai.intake import Asking, context_of, ignored_header
 from gateway.http.openai.models import ModelNames
 from gateway.http.serving import Serving
 from gateway.http.wire.decoding import LenientDecoder
@@ -31,29 +31,33 @@ class Embeddings:
 
     async def __call__(self, exchange: Exchange) -> None:
         body, ignored = _DECODER.decode(await exchange.read_json(self._limit, self._timeout_s))
-        response = await self._serving.embed(self._request(exchange, body))
+        response = await self._serving.embed(embed_request(body, self._names, exchange))
         headers = answers.answer_headers(response) + ignored_header(ignored)
-        await exchange.reply(200, headers, _list(response, as_base64=body.encoding_format == "base64"))
-
-    def _request(self, exchange: Exchange, body: EmbeddingsBody) -> EmbedRequest:
-        meaning = self._names.meaning(body.model)
-        where = context_of(body.tierwise, exchange.known)
-        return EmbedRequest(
-            request_id=exchange.request_id,
-            received_s=time.time(),
-            caller=exchange.known,
-            inputs=(body.input,) if isinstance(body.input, str) else tuple(body.input),
-            dimensions=body.dimensions,
-            preferences=meaning.applied(where.preferences),
-            device=where.device,
-            network=where.network,
-            location=where.location,
-            privacy=where.privacy,
-            user=body.user,
-        )
+        as_base64 = body.encoding_format == "base64"
+        await exchange.reply(200, headers, embedding_list(response, as_base64=as_base64))
 
 
-def _list(response: InferenceResponse, *, as_base64: bool) -> bytes:
+def embed_request(body: EmbeddingsBody, names: ModelNames, exchange: Asking) -> EmbedRequest:
+    """The core's request. Raises ModelNotFoundError and RequestError."""
+    meaning = names.meaning(body.model)
+    where = context_of(body.tierwise, exchange.known)
+    return EmbedRequest(
+        request_id=exchange.request_id,
+        received_s=time.time(),
+        caller=exchange.known,
+        inputs=(body.input,) if isinstance(body.input, str) else tuple(body.input),
+        dimensions=body.dimensions,
+        preferences=meaning.applied(where.preferences),
+        device=where.device,
+        network=where.network,
+        location=where.location,
+        privacy=where.privacy,
+        user=body.user,
+    )
+
+
+def embedding_list(response: InferenceResponse, *, as_base64: bool) -> bytes:
+    """OpenAI's list of vectors."""
     vectors = () if response.output is None else response.output.vectors
     data: list[dict[str, Any]] = [
         {"object": "embedding", "index": index, "embedding": _packed(vector) if as_base64 else vector}

@@ -6,12 +6,11 @@ import re
 import time
 from collections.abc import Mapping
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
 from gateway.http import answers
-from gateway.http.exchange import Exchange
 from gateway.http.intake import Situation, core_messages, plain, situation
 from gateway.http.openai.models import ModelNames
 from gateway.http.wire.chat import EXTRA, ChatBody, CompletionBody
@@ -20,6 +19,18 @@ from router_core.inference import Caller, InferenceRequest, Message, Params
 
 _HARMLESS: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _MOST_NAMED: Final = 16
+
+
+class Asking(Protocol):
+    """Who asks, and under which id: an exchange, or a line of a batch."""
+
+    request_id: str
+
+    @property
+    def known(self) -> Caller: ...
+
+    @property
+    def no_store(self) -> bool: ...
 
 
 class Asked(NamedTuple):
@@ -33,7 +44,7 @@ class Asked(NamedTuple):
     tierwise: TierwiseBody | None
 
 
-def to_core(asked: Asked, names: ModelNames, exchange: Exchange, suffix: str = "") -> InferenceRequest:
+def to_core(asked: Asked, names: ModelNames, exchange: Asking, suffix: str = "") -> InferenceRequest:
     """The core's request. Raises ModelNotFoundError and RequestError. `suffix` tells apart several requests that
     one exchange makes."""
     meaning = names.meaning(asked.model)
@@ -78,6 +89,18 @@ def of_chat(body: ChatBody) -> Asked:
             tools=() if not body.tools else tuple(plain(body.tools, "tools")),
             extra=extra_of(body),
         ),
+        stream=bool(body.stream),
+        user=body.user,
+        tierwise=body.tierwise,
+    )
+
+
+def of_completion(body: CompletionBody, prompt: str) -> Asked:
+    """One prompt of a text completion's body."""
+    return Asked(
+        model=body.model,
+        messages=({"role": "user", "content": prompt},),
+        params=Params(max_tokens=body.max_tokens or None, temperature=body.temperature, extra=extra_of(body)),
         stream=bool(body.stream),
         user=body.user,
         tierwise=body.tierwise,
