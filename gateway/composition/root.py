@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from starlette.types import ASGIApp
 
@@ -24,11 +24,13 @@ from gateway.composition.canary import canary_guard
 from gateway.composition.crew import Crew
 from gateway.composition.deliberation import open_deliberation, reviews
 from gateway.composition.device import open_desk
+from gateway.composition.guards import open_guards
 from gateway.composition.jobs import plan_jobs
 from gateway.composition.keys import ROTATION_S, KeyRotation, records
 from gateway.composition.nodes import open_nodes
 from gateway.composition.plan import Plan
 from gateway.composition.policy import policy_source, watch_policy
+from gateway.composition.proposals import open_agentcore_memory, open_proposals
 from gateway.composition.signals import open_signals
 from gateway.composition.stores import Stores, open_stores
 from gateway.composition.targets import build_adapters
@@ -37,6 +39,8 @@ from gateway.http.app import create_app
 from gateway.http.auth import KeyRing
 from gateway.http.dependencies import AppDependencies
 from gateway.http.edge import Gateway as App
+from gateway.http.mcp.door import DoorRules, McpDoor
+from gateway.http.mcp.own import OwnRoutes, Remembered
 from gateway.jobs.calibrated import read_rates
 from gateway.settings.schema import EventSettings
 from router_core.adapters.events.log import EventLog
@@ -91,6 +95,9 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
     thinking = open_deliberation(made, os.environ, stores.ledger, clock, adapters.closers)
     nodes = await open_nodes(made, stores.shared, stored.sink, adapters.closers, clock)
     guard = canary_guard(settings.policy, policy, nodes.events, stores.shared)
+    memory = await asyncio.to_thread(open_agentcore_memory, settings, clock, adapters.closers)
+    proposing = open_proposals(settings, memory or stores.shared, guard, guard.rollout, clock)
+    remembered = Remembered(proposing.events)
     router = assemble(
         specs,
         Ports(
@@ -98,12 +105,13 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
             embedders=adapters.embedders,
             probes=adapters.probes,
             responses=stores.responses,
-            events=guard,
+            events=remembered,
             policy=guard,
             clock=clock,
             affinity=stores.affinity,
             shared=stores.shared,
             signals=await open_signals(settings, adapters.closers),
+            guards=open_guards(settings, os.environ, adapters.closers, made.access),
             thinking=thinking,
             foresee=foresee,
         ),
@@ -113,6 +121,9 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
     stored.watch(router.snapshot)
     crew = Crew(router, made.run_dir, worker, clock)
     dependencies = _dependencies(made, router, crew, stored, stores)
+    dependencies = replace(
+        dependencies, proposals=proposing.desk, **_for_agents(made, remembered, stores, adapters.closers)
+    )
     app = create_app(replace(dependencies, router=traced_router(router, tracing)))
     gateway = Gateway(app=app, asgi=traced_app(app, tracing), router=router, _closers=adapters.closers)
     await _start(gateway, crew)
@@ -122,6 +133,7 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
         asyncio.create_task(guard.watch()),
         *nodes.start(router),
         *reviews(thinking, router, stored.sink, worker),
+        *proposing.start(thinking, router, worker),
         *await _rotating(KeyRotation(made.keys, dependencies.keys)),
     ]
     return gateway
@@ -173,6 +185,21 @@ def _dependencies(made: Plan, router: Router, crew: Crew, stored: Records, store
         max_body_bytes=settings.server.max_body_bytes,
         jobs=plan_jobs(settings.jobs, os.environ, SystemClock(), (one.spec for one in made.targets)),
     )
+
+
+def _for_agents(
+    made: Plan, remembered: Remembered, stores: Stores, closers: list[Callable[[], Awaitable[None]]]
+) -> dict[str, Any]:
+    """What agents outside may reach."""
+    settings = made.settings.mcp
+    catalogue = tuple(target.spec for target in made.targets)
+    own = OwnRoutes(remembered.newest, catalogue, stores.limiter)
+    if not settings.enabled:
+        return {"own": own}
+    rules = DoorRules(hosts=settings.hosts, origins=settings.origins, version=our_version())
+    door = McpDoor(rules, stores.limiter)
+    closers.append(door.close)
+    return {"own": own, "mcp": door}
 
 
 def our_version() -> str:

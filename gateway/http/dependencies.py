@@ -15,6 +15,9 @@ from router_core.record import dataclass
 from router_core.resources import TargetSpec
 
 if TYPE_CHECKING:  # only a host that has it loads it
+    from agents.proposals.desk import ProposalDesk
+    from gateway.http.mcp.door import McpDoor
+    from gateway.http.mcp.own import OwnRoutes
     from gateway.jobs.assembly import JobsPlan
 
 DEFAULT_OUTPUT_TOKENS: Final = 256
@@ -51,3 +54,6 @@ class AppDependencies:
     jobs: JobsPlan | None = None
     """Where asynchronous requests are kept; None: in this process's memory."""
     device: DeviceDesk | None = None
+    proposals: ProposalDesk | None = None
+    own: OwnRoutes | None = None
+    mcp: McpDoor | None = None

@@ -116,6 +116,7 @@ class Gateway:
                 await handler(exchange)
             else:
                 exchange.scope["tierwise.request_id"] = exchange.request_id
+                exchange.scope["tierwise.caller"] = exchange.caller
                 await self._inside(exchange.scope, receive, _named(exchange, send))
         except TierwiseError as error:
             await self._refuse(exchange, error)

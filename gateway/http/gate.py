@@ -27,7 +27,12 @@ def gate(dependencies: AppDependencies, inside: ASGIApp, serving: Serving, accep
     }
     prefixes: dict[str, Handler] = {stored.PREFIX: stored.StoredRoutes(dependencies, serving, accepted)}
     more_routes, more_prefixes = openai_routes(dependencies, serving)
-    return Gateway(
+    if dependencies.own is not None:
+        routes["/decisions"] = HotRoute("GET", dependencies.own.decisions)
+        routes["/prices"] = HotRoute("GET", dependencies.own.prices)
+    if dependencies.mcp is not None:
+        prefixes["/mcp"] = dependencies.mcp
+    made = Gateway(
         inside,
         dependencies.keys,
         {**routes, **more_routes, **device_routes(dependencies)},
@@ -35,3 +40,6 @@ def gate(dependencies: AppDependencies, inside: ASGIApp, serving: Serving, accep
         policy_label=lambda: dependencies.router.rollout().stable.label,
         tiers={spec.name: spec.tier for spec in dependencies.catalogue},
     )
+    if dependencies.mcp is not None:
+        dependencies.mcp.into(made)
+    return made

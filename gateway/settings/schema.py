@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
+from gateway.settings.guards import GUARDRAIL, VERSION, GuardSettings
 from gateway.settings.jobs import JobSettings
+from gateway.settings.mcp import McpSettings
 from gateway.settings.rules import bounded, matching, one_of
 from gateway.settings.secrets import SecretRef
 from router_core.inference import PRIVACY_LEVELS, TASKS, TIERS
@@ -27,6 +29,7 @@ _ID: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 _HOST_PORT: Final = r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?"
 _REDIS_URL: Final = r"rediss?://[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?(/[0-9]{1,3})?"
 _TABLE: Final = r"[A-Za-z0-9_.-]{3,255}"
+_MEMORY: Final = r"[a-zA-Z][a-zA-Z0-9_-]{0,99}-[a-zA-Z0-9]{10}"
 _BUCKET: Final = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 _AWS_REGION: Final = r"[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}"
 _MODEL_ID: Final = r"[!-~]{1,256}"
@@ -87,6 +90,10 @@ class TargetSettings:
     energy_token_j: float | None = bounded(None, 0.0, 100_000.0)
     cloudwatch: Mapping[str, str] = field(default_factory=dict)
     quotas: Mapping[str, str] = field(default_factory=dict)
+    guardrail: str | None = matching(None, GUARDRAIL, "the id or the ARN of a guardrail")
+    guardrail_version: str = matching("DRAFT", VERSION, "DRAFT or a number")
+    guardrail_stream: str = one_of("sync", ("sync", "async"))
+    prompt_cache: tuple[str, ...] = one_of((), ("system", "tools", "messages"))
     emulated: bool = False
 
 
@@ -166,7 +173,8 @@ class RedisSettings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreSettings:
     """What an AWS environment calls its tables and its buckets; region and credentials come from AWS's own variables. A
-    name that is not given is one that the process does without. `keep_days`: how long a decision stays in its table."""
+    name that is not given is one that the process does without. `keep_days`: how long a decision stays in its table;
+    `agentcore_memory` keeps the proposals."""
 
     decisions: str | None = matching(None, _TABLE, "the name of a DynamoDB table")
     state: str | None = matching(None, _TABLE, "the name of a DynamoDB table")
@@ -174,6 +182,7 @@ class StoreSettings:
     metrics: str | None = matching(None, _TABLE, "the name of a DynamoDB table")
     archive: str | None = matching(None, _BUCKET, "the name of an S3 bucket")
     models: str | None = matching(None, _BUCKET, "the name of an S3 bucket")
+    agentcore_memory: str | None = matching(None, _MEMORY, "the id of an AgentCore memory")
     keep_days: int = bounded(30, 1, 3650)
 
 
@@ -276,6 +285,8 @@ class Settings:
     signals: SignalSettings = SignalSettings()
     nodes: NodesSettings = NodesSettings()
     deliberation: DeliberationSettings = DeliberationSettings()
+    mcp: McpSettings = field(default_factory=McpSettings)
+    guards: tuple[GuardSettings, ...] = ()
     jobs: JobSettings = field(default_factory=JobSettings)
     data: DataSettings = DataSettings()
     source: Path | None = field(default=None, metadata={"internal": True})

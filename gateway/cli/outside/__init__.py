@@ -1,1 +1,1 @@
-"""The router's figures and reasons for agents outside, over the Model Context Protocol."""
+"""The router's figures and reasons for agents outside, over the Model Context Protocol on standard input and output."""

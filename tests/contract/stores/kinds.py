@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from router_core.adapters.aws.agentcore_memory import AgentCoreStateStore
 from router_core.adapters.aws.kinesis_event_sink import KinesisEventSink
 from router_core.adapters.dynamodb.ledger import DynamoLedger
 from router_core.adapters.dynamodb.state import DynamoStateStore
@@ -30,6 +31,7 @@ from router_core.adapters.redis.response_store import RedisResponseStore
 from router_core.adapters.redis.state import RedisStateStore
 from router_core.ports import EventSink, Ledger, RateLimiter, ResponseStore, StateStore
 from router_core.reliability.key_limits import KeyLimits
+from tests.contract.agentcore.memory_server import MEMORY, connected
 from tests.contract.aws.kinesis_faults import FaultyKinesis
 from tests.contract.redis.linked import PATIENT_S, linked
 from tests.contract.redis.servers import Server
@@ -106,6 +108,15 @@ async def dynamodb_state(request: pytest.FixtureRequest) -> AsyncIterator[tuple[
 
 
 @asynccontextmanager
+async def agentcore_state(_: pytest.FixtureRequest) -> AsyncIterator[tuple[StateStore, Pass]]:
+    clock = SetClock()
+    with connected() as (_, client):
+        store = AgentCoreStateStore(client, MEMORY, clock=clock)
+        yield store, clock.advance
+        await store.close()
+
+
+@asynccontextmanager
 async def memory_ledger(_: pytest.FixtureRequest) -> AsyncIterator[MakeLedgers]:
     only = MemoryLedger()
     yield lambda: only
@@ -163,7 +174,7 @@ RATE_LIMITERS: list[Callable[[pytest.FixtureRequest], AbstractAsyncContextManage
 ]
 STATE_STORES: list[
     Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[tuple[StateStore, Pass]]]
-] = [memory_state, redis_state, dynamodb_state]
+] = [memory_state, redis_state, dynamodb_state, agentcore_state]
 LEDGERS: list[Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[MakeLedgers]]] = [
     memory_ledger,
     redis_ledger,

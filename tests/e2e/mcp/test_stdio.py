@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from gateway.http.mcp.tools import TOOLS
 from tests.running import RunningGateway
 
 mcp = pytest.importorskip("mcp", reason="the deliberation extra is not installed")
 pytestmark = pytest.mark.server
-TOOLS = ["metrics", "models", "policy", "state_of_targets", "what_if", "why"]
 
 
 @asynccontextmanager
@@ -36,8 +36,8 @@ async def told(opened: Any, name: str, **arguments: Any) -> Any:
 async def test_an_agent_outside_can_look_and_ask_why(sandbox_gateway: RunningGateway) -> None:
     async with session(sandbox_gateway) as opened:
         listed = (await opened.list_tools()).tools
-        assert sorted(tool.name for tool in listed) == TOOLS
-        assert all(tool.annotations.read_only_hint for tool in listed)
+        assert [tool.name for tool in listed] == list(TOOLS)
+        assert [tool.name for tool in listed if not tool.annotations.read_only_hint] == ["propose"]
         targets = await told(opened, "state_of_targets")
         assert "mec/edge-sim" in json.dumps(targets)
         decided = await told(opened, "what_if", text="turn off the kitchen lights", optimize="latency")
@@ -46,6 +46,9 @@ async def test_an_agent_outside_can_look_and_ask_why(sandbox_gateway: RunningGat
         assert near["routing"]["tier"] != "cloud"
         assert "tierwise_target_up" in await told(opened, "metrics")
         assert "deliberation" in json.dumps(await told(opened, "policy"))
+        assert {one["target"] for one in (await told(opened, "prices"))["prices"]} >= {"mec/edge-sim"}
+        refused = await told(opened, "propose", changes=[{"key": "cache.ttl_s", "value": 310.0}], why="x")
+        assert refused["error"].startswith("403"), "the packaged policy takes no proposals"
         for name in ("../admin/keys", "req_1/../../admin/policy", "", "x" * 500):
             assert "error" in await told(opened, "why", request_id=name)
 

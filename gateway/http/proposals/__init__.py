@@ -1,0 +1,1 @@
+"""Proposals over HTTP, for operators and for the tools of agents outside."""
