@@ -12,10 +12,12 @@ from agents.attempting import Attempting
 from agents.cache import CacheAgent
 from agents.context import Foresee
 from agents.executor import Executor, unfitted
+from agents.guarding.outside import NO_GUARDS, Guards
 from agents.monitor import MonitorAgent
 from agents.others import READ_S, Others, SharedResiduals
 from agents.pipeline import Pipeline
 from agents.resource import ResourceAgent, TargetView
+from agents.safety import SafetyAgent
 from agents.sensing import SignalServices
 from agents.weighing import Beside, Deliberating
 from router_core.events import Judgement
@@ -61,6 +63,8 @@ class Ports:
     thinking: Deliberating | None = None
     foresee: Foresee | None = None
     """The learned scorer; asked while the policy gives it a share."""
+    guards: Guards = NO_GUARDS
+    """Who is asked about content, where the policy's rules name them."""
     keeping: Callable[[], Keeping] = unfitted
     """What decides whether a checked answer is kept, as it was fitted last."""
 
@@ -72,6 +76,7 @@ class Router:
         self._ports = ports
         self._resource = ResourceAgent(specs, ports.policy.rollout(), ports.clock)
         self._monitor = MonitorAgent(specs, ports.events, ports.clock)
+        self._safety = SafetyAgent(ports.clock, ports.guards)
         calls = Attempting(ports.models, ports.embedders, self._resource, ports.clock)
         executor = Executor(calls, ports.clock, random.random, ports.keeping)
         self._pipeline = Pipeline(
@@ -80,7 +85,9 @@ class Router:
             monitor=self._monitor,
             executor=executor,
             clock=ports.clock,
-            beside=Beside(signals=ports.signals, thinking=ports.thinking, foresee=ports.foresee),
+            beside=Beside(
+                signals=ports.signals, thinking=ports.thinking, foresee=ports.foresee, safety=self._safety
+            ),
         )
         self._others = None if ports.shared is None else Others(specs, ports.shared, ports.clock)
         self._residuals = SharedResiduals(self._monitor.learner, specs, ports.shared, ports.clock)
@@ -107,8 +114,7 @@ class Router:
         self, tenant: str, request_id: str, target: str, score: float, comment_length: int = 0
     ) -> None:
         """A user's judgement, in [0, 1], of an answer that `target` gave."""
-        if self._ports.thinking is not None:
-            self._ports.thinking.judged(request_id, score)
+        self._taught(request_id, target, score)
         self._monitor.judged(
             tenant,
             request_id,
@@ -118,7 +124,13 @@ class Router:
 
     async def scored(self, tenant: str, request_id: str, target: str, score: float) -> None:
         """A judge's score, in [0, 1], of an answer that `target` gave."""
+        self._taught(request_id, target, score)
         self._monitor.judged(tenant, request_id, target, Judgement(source="judge", score=score))
+
+    def _taught(self, request_id: str, target: str, score: float) -> None:
+        """What thinks twice learns from judgements whether that was worth it."""
+        if self._ports.thinking is not None:
+            self._ports.thinking.judged(request_id, target, score)
 
     def calibrated(self, source: str, rates: Rates) -> None:
         """How right the judges of this `source` were found to be, on labelled answers."""
@@ -162,6 +174,7 @@ class Router:
             dropped=getattr(self._ports.events, "dropped", 0),
             policy_refused=self._ports.policy.refused,
         )
+        seen = replace(seen, guard=self._safety.verdicts.numbers())
         return seen if thinking is None else replace(seen, deliberation=thinking.numbers())
 
     async def start(self) -> None:

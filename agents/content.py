@@ -41,6 +41,11 @@ def read_content(messages: tuple[Message, ...]) -> Content:
     return Content(last=last, rest="\n".join(rest), modalities=modalities, media_tokens=media)
 
 
+def message_text(message: Message) -> str:
+    """The text of one message, arguments of tool calls included."""
+    return _message_text(message)[0]
+
+
 def _message_text(message: Message) -> tuple[str, int, int]:
     content = message.get("content")
     calls = "".join(_arguments(call) for call in message.get("tool_calls") or ())

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from agents.content import Content, beside_messages, read_content
+from agents.content import Content, read_content
+from agents.guarding.untrusted import beyond_last, injection_in
 from router_core.context import AUDIO, IMAGE, RequestContext
 from router_core.inference import (
     DEFAULT_DEVICE,
@@ -26,7 +27,7 @@ from router_core.record import dataclass
 from router_core.routing.table import unit_vector
 from router_core.signals import ClassFacts, TextSignals, analyse, level_for_kinds, request_class
 from router_core.signals.health import health_in
-from router_core.signals.reading import read as read_text
+from router_core.signals.reading import Reading
 from router_core.signals.sensitivity import pii_in
 from router_core.signals.spans import kinds_of
 from router_core.signals.tokens import estimate_tokens
@@ -87,7 +88,9 @@ class ContextAgent:
         """Everything about one request, pure and deterministic."""
         content = read_content(request.messages)
         signals = _signals(request, content)
-        kinds, health = _sensitive(request, content.rest, signals)
+        rest = beyond_last(request, content.rest)
+        kinds, health = _sensitive(rest, signals)
+        guard, cues = injection_in(request, rest, signals)
         if findings.kinds:
             kinds = tuple(sorted({*kinds, *findings.kinds}))
         task = request.task or ("chat" if signals.task == "embed" else signals.task)
@@ -115,7 +118,8 @@ class ContextAgent:
             privacy=level,
             residency=residency,
             pii=kinds,
-            guard=signals.guard,
+            guard=guard,
+            guard_cues=cues,
             consulted=findings.consulted,
             upset=findings.upset,
             foreseen=foreseen,
@@ -148,15 +152,13 @@ def _signals(request: InferenceRequest, content: Content) -> TextSignals:
     )
 
 
-def _sensitive(request: InferenceRequest, rest: str, signals: TextSignals) -> tuple[tuple[str, ...], bool]:
+def _sensitive(rest: Reading | None, signals: TextSignals) -> tuple[tuple[str, ...], bool]:
     """Kinds of personal data, and wording of health, in all that a target would see: an identity in one turn and
     an illness in another, or in a tool's description, are as sensitive as both in one sentence."""
-    beside = beside_messages(request)
-    if not (rest or beside):
+    if rest is None:
         return signals.pii_kinds, signals.health
-    reading = read_text(f"{rest}\n{beside}" if beside else rest)
-    spans = signals.pii + pii_in(reading)
-    return (kinds_of(spans) if spans else ()), signals.health or health_in(reading)
+    spans = signals.pii + pii_in(rest)
+    return (kinds_of(spans) if spans else ()), signals.health or health_in(rest)
 
 
 def _shape(request: InferenceRequest) -> dict[str, Any]:

@@ -14,10 +14,11 @@ from dataclasses import replace
 from agents.figures import Buckets, TargetFigures
 from router_core.context import RequestContext
 from router_core.decision import RoutingDecision
-from router_core.errors import NoTargetError
+from router_core.errors import GuardBlockedError, GuardUnavailableError, NoTargetError
 from router_core.events import (
     Judgement,
     decision_record,
+    guard_record,
     outcome_record,
     policy_record,
     quality_record,
@@ -82,6 +83,13 @@ class MonitorAgent:
         """Record a request for which no target was left."""
         self._requests[NONE, NONE, error.outcome] += 1
         self._events.emit(refusal_record(self._clock.now_s(), tenant, request_id, error))
+
+    def blocked(
+        self, request_id: str, tenant: str, error: GuardBlockedError | GuardUnavailableError
+    ) -> None:
+        """Record a request that the guard did not let in: the names of rules, no word of the request."""
+        self._requests[NONE, NONE, error.outcome] += 1
+        self._events.emit(guard_record(self._clock.now_s(), tenant, request_id, error))
 
     def finished(self, context: RequestContext, execution: Execution, status: str, cache: str) -> None:
         """Record what came of a request; `status` completed | failed | cancelled | execute_on_device."""

@@ -10,16 +10,18 @@ from contextlib import aclosing
 
 from agents.cache import CacheAgent
 from agents.executor import Executor
+from agents.guarding.release import Release
 from agents.monitor import MonitorAgent
 from agents.resource import ResourceAgent
 from agents.router import RouterAgent
+from agents.safety import SafetyAgent
 from agents.sensing import Sensing
 from agents.steps import Ending, Reading
 from agents.streaming import told_at_once
 from agents.turn import Turn
 from agents.weighing import NOTHING_BESIDE, Beside, Weighing
-from router_core.errors import NoTargetError
-from router_core.execution import Execution
+from router_core.errors import GuardBlockedError, GuardUnavailableError, NoTargetError
+from router_core.execution import Execution, Output, Usage
 from router_core.inference import InferenceRequest, InferenceResponse, StreamEvent
 from router_core.policy.rollout import place
 from router_core.ports import Clock
@@ -43,40 +45,45 @@ class Pipeline:
         self._now = clock.monotonic_s
         self._specs = {spec.name: spec for spec in resource.specs()}
         sensing = None if beside.signals is None else Sensing(beside.signals, self._specs, clock)
-        self._reading = Reading(cache, self._specs, sensing, beside.foresee)
+        self._safety = beside.safety or SafetyAgent(clock)
+        self._reading = Reading(cache, self._specs, sensing, beside.foresee, self._safety)
         self._ending = Ending(cache, monitor, self._specs, clock)
 
     async def answer(self, request: InferenceRequest) -> InferenceResponse:
-        """The whole answer. Raises `NoTargetError`, `AllTargetsFailedError` or `DeadlineError`."""
+        """The whole answer. Raises `NoTargetError`, `AllTargetsFailedError`, `DeadlineError`, or a guard's error."""
         turn = await self._decide(request)
         if turn.on_device:
             return self._ending.planned(turn)
+        release = self._safety.release(request, turn)
         key = self._cache.key(turn.request, turn.context, turn.decision, turn.table.policy.cache)
         if key is not None and (hit := await self._cache.lookup(key)) is not None:
-            return self._ending.reused(turn, *hit)
+            return await self._reused(turn, release, *hit)
         job = self._ending.job(turn, "bypass" if key is None else "miss")
         try:
-            execution = await self._executor.run(job)
+            execution = await release.executed(await self._executor.run(job))
         except BaseException as error:
             self._ending.failed(job, error)
             raise
-        return await self._ending.completed(turn, execution, key)
+        return release.restored(await self._ending.completed(turn, execution, key))
 
     async def stream(self, request: InferenceRequest) -> AsyncGenerator[StreamEvent, None]:
         """Opened, chunks and hand-offs, then the response. Raises as `answer` does, before or after Opened."""
         turn = await self._decide(request)
+        release = self._safety.release(request, turn)
         key = self._cache.key(turn.request, turn.context, turn.decision, turn.table.policy.cache)
         if key is not None and (hit := await self._cache.lookup(key)) is not None:
-            for event in _replayed(self._ending.reused(turn, *hit)):
+            for event in _replayed(await self._reused(turn, release, *hit)):
                 yield event
             return
         job = self._ending.job(turn, "bypass" if key is None else "miss")
         try:
-            async with aclosing(self._executor.stream(job)) as parts:
+            made = self._executor.stream(job)
+            async with aclosing(made), aclosing(release.stream(made, job)) as parts:
                 async for part in parts:
-                    yield (
-                        await self._ending.completed(turn, part, key) if isinstance(part, Execution) else part
-                    )
+                    if isinstance(part, Execution):
+                        yield release.restored(await self._ending.completed(turn, part, key))
+                    else:
+                        yield part
         except BaseException as error:
             self._ending.failed(job, error)
             raise
@@ -85,11 +92,23 @@ class Pipeline:
         """Decide and tell; nothing is executed or recorded."""
         return (await self._routed(request)).explained(self._now())
 
+    async def _reused(self, turn: Turn, release: Release, output: Output, usage: Usage) -> InferenceResponse:
+        """An answer given before, under the rules of this request."""
+        try:
+            judged = await release.whole(output)
+        except BaseException as error:
+            self._ending.failed(self._ending.job(turn, "hit"), error)
+            raise
+        return release.restored(self._ending.reused(turn, judged, usage))
+
     async def _decide(self, request: InferenceRequest) -> Turn:
         try:
             turn = await self._routed(request)
         except NoTargetError as error:
             self._ending.refused(request, error)
+            raise
+        except (GuardBlockedError, GuardUnavailableError) as error:
+            self._ending.blocked(request, error)
             raise
         self._ending.decided(turn)
         return turn

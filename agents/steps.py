@@ -12,12 +12,13 @@ from dataclasses import replace
 
 from agents.attempts import Job, nothing_served
 from agents.cache import CacheAgent
-from agents.context import NO_FINDINGS, ContextAgent, Findings, Foresee, History, is_long
+from agents.context import NO_FINDINGS, NO_HISTORY, ContextAgent, Findings, Foresee, History, is_long
 from agents.monitor import MonitorAgent
+from agents.safety import SafetyAgent
 from agents.sensing import Sensing
 from agents.turn import Turn
 from router_core.context import RequestContext
-from router_core.errors import NoTargetError, TierwiseError
+from router_core.errors import GuardBlockedError, GuardUnavailableError, NoTargetError, TierwiseError
 from router_core.execution import Execution, Output, Usage
 from router_core.inference import TIERS, InferenceRequest, InferenceResponse
 from router_core.policy.document import Policy
@@ -34,7 +35,9 @@ class Reading:
         specs: Mapping[str, TargetSpec],
         sensing: Sensing | None = None,
         foresee: Foresee | None = None,
+        safety: SafetyAgent | None = None,
     ) -> None:
+        self._safety = safety
         self._context, self._cache, self._sensing = ContextAgent(foresee), cache, sensing
         embedders = [spec for spec in specs.values() if "embed" in spec.tasks]
         embedders.sort(key=lambda spec: (TIERS.index(spec.tier), spec.name))
@@ -52,13 +55,34 @@ class Reading:
         else:
             context = self._context.read(asked, policy, history)
         if self._sensing is None:
-            return request, context
+            return await self._screened(request, context, policy, history)
 
         async def again(changed: InferenceRequest, findings: Findings) -> RequestContext:
             return await self._beside(changed, policy, history, findings)
 
         served, context = await self._sensing.sense(asked, context, policy, again)
-        return (request if served is asked else served), context
+        return await self._screened(request if served is asked else served, context, policy, history)
+
+    async def _screened(
+        self, request: InferenceRequest, context: RequestContext, policy: Policy, history: History
+    ) -> tuple[InferenceRequest, RequestContext]:
+        """What the safety agent leaves of it. Raises `GuardBlockedError` or `GuardUnavailableError`."""
+        safety = self._safety
+        if safety is None or not safety.concerned(context, policy):
+            return request, context
+
+        async def again(changed: InferenceRequest) -> RequestContext:
+            findings = await self._told(request, context, policy) if context.consulted else NO_FINDINGS
+            asked = self._one_embedder(changed) if changed.task == "embed" else changed
+            return await self._beside(asked, policy, history, findings)
+
+        return await safety.screen(request, context, policy, again)
+
+    async def _told(self, request: InferenceRequest, context: RequestContext, policy: Policy) -> Findings:
+        """What services outside said beyond what we read ourselves."""
+        own = await self._beside(request, policy, NO_HISTORY)
+        kinds = tuple(kind for kind in context.pii if kind not in own.pii)
+        return Findings(kinds=kinds, upset=context.upset, consulted=context.consulted)
 
     async def _beside(
         self,
@@ -93,6 +117,10 @@ class Ending:
     def refused(self, request: InferenceRequest, error: NoTargetError) -> None:
         """No target was left."""
         self._monitor.refused(request.request_id, request.caller.tenant, error)
+
+    def blocked(self, request: InferenceRequest, error: GuardBlockedError | GuardUnavailableError) -> None:
+        """The guard did not let it in."""
+        self._monitor.blocked(request.request_id, request.caller.tenant, error)
 
     def decided(self, turn: Turn) -> None:
         """A target was chosen."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from agents.context import Foresee
+from agents.safety import SafetyAgent
 from agents.sensing import SignalServices
 from router_core.context import RequestContext
 from router_core.decision import RoutingDecision
@@ -35,8 +36,8 @@ class Deliberating(Protocol):
     async def weigh(self, weighing: Weighing, started_s: float) -> Weighing:
         """The decision to take, and the context it is taken from; `started_s` is when the request came, monotonic."""
 
-    def judged(self, request_id: str, score: float) -> None:
-        """An answer was judged, in [0, 1]."""
+    def judged(self, request_id: str, target: str, score: float) -> None:
+        """An answer that `target` gave was judged, in [0, 1]."""
 
     def numbers(self) -> DeliberationNumbers:
         """What came of it so far."""
@@ -50,6 +51,7 @@ class Beside:
     signals: SignalServices | None = None
     thinking: Deliberating | None = None
     foresee: Foresee | None = None
+    safety: SafetyAgent | None = None
 
 
 NOTHING_BESIDE: Final = Beside()

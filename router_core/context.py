@@ -22,7 +22,8 @@ class RequestContext:
     """Features of one request. `output_tokens` is the expected length, `max_output_tokens` the cap that bounds the
     cost, `fit_tokens` what must fit a target's context window. Unknown numbers are None; `privacy` is a rank (0 public .. 3 restricted);
     `modalities` a bit set (text 1, image 2, audio 4); `residency` every region group that must hold;
-    `position` a unit vector (x, y, z) on the globe, rounded to 1e-6; `consulted` the services outside that were shown
+    `position` a unit vector (x, y, z) on the globe, rounded to 1e-6; `guard_cues` what spoke for an injection,
+    `guard_rules` the policy's rules that fired and `guard_tiers` where they keep the request (none: anywhere); `consulted` the services outside that were shown
     the request before the decision (`text`, `documents`), `upset` how sure one is that the writer
     is; `foreseen` the learned chances of a good answer on device, edge and cloud and the doubt about them, rounded."""
 
@@ -47,6 +48,9 @@ class RequestContext:
     residency: tuple[str, ...] = ()
     pii: tuple[str, ...] = ()
     guard: float = 0.0
+    guard_cues: tuple[str, ...] = ()
+    guard_rules: tuple[str, ...] = ()
+    guard_tiers: tuple[str, ...] = ()
     consulted: tuple[str, ...] = ()
     upset: float = 0.0
     foreseen: tuple[float, ...] = ()

@@ -24,7 +24,7 @@ class RoutingDecision:
 
     `scores` and `rejected` together name every target, up to 32 (the best scores first); `unlisted` counts the rest.
     `propensity` is the probability with which the policy chose `target` given the same features.
-    `decided_by` is fast | deliberated | pinned | cache; `advice` is what models said that were asked about it, followed or not.
+    `guarded` are the rules of the policy's guard that fired on the request. `decided_by` is fast | deliberated | pinned | cache; `advice` is what models said that were asked about it, followed or not.
     """
 
     request_id: str
@@ -47,4 +47,5 @@ class RoutingDecision:
     emulated: bool = False
     explored: bool = False
     quality_short: bool = False
+    guarded: tuple[str, ...] = ()
     advice: tuple[Advice, ...] = ()

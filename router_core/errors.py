@@ -4,6 +4,7 @@ TierwiseError
 ├── RequestError                 the caller's fault: 4xx
 │   ├── NotFoundError            404
 │   ├── ForbiddenError           403
+│   │   └── GuardBlockedError    403, a rule of the policy's guard
 │   ├── ConflictError            409
 │   ├── TooLargeError            413
 │   ├── KeyExpiredError          403, a caller's own key for a provider is no longer kept
@@ -19,6 +20,7 @@ TierwiseError
 │       └── KeyThrottledError    the caller's own key is out of its quota there; says nothing of the target
 ├── AllTargetsFailedError        502, carries the attempts
 ├── DeadlineError                504, the deadline passed in execution, carries the attempts
+├── GuardUnavailableError        503, a guard that must answer did not
 ├── LostError                    500, a stage of the workflow died
 ├── StoreError                   cache, state or telemetry; never fails a request
 │   ├── StaleStateError          a conditional write found another version
@@ -58,6 +60,16 @@ class NotFoundError(RequestError):
 
 class ForbiddenError(RequestError):
     """The caller's role, key policy or a guard forbids it."""
+
+
+class GuardBlockedError(ForbiddenError):
+    """A rule of the policy's guard refuses the content; `rules` are the names of those that fired."""
+
+    outcome: ClassVar[str] = "guard_blocked"
+
+    def __init__(self, detail: str, *, field: str | None = None, rules: tuple[str, ...] = ()) -> None:
+        super().__init__(detail, field=field)
+        self.rules = rules
 
 
 class ConflictError(RequestError):
@@ -160,6 +172,17 @@ class DeadlineError(TierwiseError):
         super().__init__(f"the deadline of {deadline_ms:.0f} ms passed before an answer was complete")
         self.attempts = attempts
         self.deadline_ms = deadline_ms
+
+
+class GuardUnavailableError(TierwiseError):
+    """A guard without whose word the content may not pass could not be asked; `rules` are those that wanted it."""
+
+    retryable = True
+    outcome: ClassVar[str] = "guard_unavailable"
+
+    def __init__(self, detail: str, *, rules: tuple[str, ...] = ()) -> None:
+        super().__init__(detail)
+        self.rules = rules
 
 
 class LostError(TierwiseError):

@@ -13,7 +13,7 @@ from typing import Any, Final
 from router_core.context import RequestContext
 from router_core.decision import RoutingDecision
 from router_core.deliberation import Advice
-from router_core.errors import NoTargetError
+from router_core.errors import GuardBlockedError, GuardUnavailableError, NoTargetError
 from router_core.execution import Attempt, Execution
 from router_core.record import dataclass
 from router_core.routing.residency import Action
@@ -88,6 +88,23 @@ def refusal_record(time_s: float, tenant: str, request_id: str, error: NoTargetE
         "chosen": None,
         "outcome": error.outcome,
         "rejected": error.rejected,
+    }
+
+
+def guard_record(
+    time_s: float, tenant: str, request_id: str, error: GuardBlockedError | GuardUnavailableError
+) -> dict[str, Any]:
+    """A request that the policy's guard did not let in, with the rules that said so."""
+    return {
+        "kind": "decision",
+        "schema": SCHEMA,
+        "time": time_s,
+        "request_id": request_id,
+        "tenant": tenant,
+        "chosen": None,
+        "outcome": error.outcome,
+        "guard": list(error.rules),
+        "rejected": {},
     }
 
 

@@ -46,6 +46,7 @@ def merge(snapshots: Iterable[MonitorSnapshot]) -> MonitorSnapshot:
         ),
         checks=_added(part.checks for part in parts),
         hedges=_added(part.hedges for part in parts),
+        guard=_added(part.guard for part in parts),
     )
 
 
@@ -58,7 +59,7 @@ def from_record(record: Mapping[str, Any]) -> MonitorSnapshot:
     """Read `to_record()` or `as_record()` back. Raises ValueError for anything else."""
     try:
         return MonitorSnapshot(
-            requests={(str(a), str(b), str(c)): int(n) for a, b, c, n in record["requests"]},
+            requests=_triples(record["requests"]),
             fallbacks=_pairs(record["fallbacks"], int),
             handoffs=int(record["handoffs"]),
             cost_usd=_pairs(record["cost_usd"], float),
@@ -73,6 +74,7 @@ def from_record(record: Mapping[str, Any]) -> MonitorSnapshot:
             deliberation=_deliberation(record.get("deliberation", {})),
             checks=_pairs(record.get("checks", ()), int),
             hedges=_pairs(record.get("hedges", ()), int),
+            guard=_triples(record.get("guard", ())),
         )
     except (KeyError, TypeError, AttributeError, OverflowError, ValueError) as error:
         raise ValueError(f"not a monitor snapshot: {type(error).__name__}") from error
@@ -140,6 +142,10 @@ def _deliberation(record: Mapping[str, Any]) -> DeliberationNumbers:
         cost_usd={str(key): float(usd) for key, usd in record.get("cost_usd", {}).items()},
         seconds={str(key): _histogram(value) for key, value in record.get("seconds", {}).items()},
     )
+
+
+def _triples(rows: Iterable[Any]) -> dict[tuple[str, str, str], int]:
+    return {(str(a), str(b), str(c)): int(n) for a, b, c, n in rows}
 
 
 def _pairs(rows: Iterable[Any], number: type[Any]) -> dict[tuple[str, str], Any]:

@@ -58,7 +58,7 @@ class DeliberationNumbers:
 class MonitorSnapshot:
     """All counters since start. Keys of `requests` are (tier, target, status), of `fallbacks` (from, to),
     of `cache` hit | miss | bypass, of `ttft` the target, of `checks` (target, kept | unverified | audited), of `hedges`
-    (second target, won | lost)."""
+    (second target, won | lost), of `guard` (rule, side, verdict)."""
 
     requests: dict[tuple[str, str, str], int]
     fallbacks: dict[tuple[str, str], int]
@@ -75,6 +75,7 @@ class MonitorSnapshot:
     deliberation: DeliberationNumbers = field(default_factory=DeliberationNumbers)
     checks: dict[tuple[str, str], int] = field(default_factory=dict)
     hedges: dict[tuple[str, str], int] = field(default_factory=dict)
+    guard: dict[tuple[str, str, str], int] = field(default_factory=dict)
 
     def as_record(self) -> dict[str, Any]:
         """JSON form; tuple keys become lists."""
@@ -93,4 +94,5 @@ class MonitorSnapshot:
             "deliberation": self.deliberation.as_record(),
             "checks": [[*k, v] for k, v in self.checks.items()],
             "hedges": [[*k, v] for k, v in self.hedges.items()],
+            "guard": [[*k, v] for k, v in self.guard.items()],
         }

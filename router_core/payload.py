@@ -91,10 +91,10 @@ def _reader(hint: Any) -> _Reader:
 def error_to_json(error: BaseException) -> dict[str, Any]:
     """The error by its class's name, its sentence, and what else callers are told of it."""
     told: dict[str, Any] = {"error": type(error).__name__, "detail": str(error)}
-    for name in ("rejected", "retry_after_s", "deadline_ms", "field", "policy"):
+    for name in ("rejected", "retry_after_s", "deadline_ms", "field", "policy", "rules"):
         value = getattr(error, name, None)
         if value is not None:
-            told[name] = dict(value) if isinstance(value, Mapping) else value
+            told[name] = _plain(value)
     if isinstance(error, errors.AllTargetsFailedError | errors.DeadlineError):
         told["attempts"] = [to_json(attempt) for attempt in error.attempts]
     if isinstance(error, errors.AllTargetsFailedError):
@@ -120,12 +120,12 @@ def _error(told: Mapping[str, Any]) -> errors.TierwiseError:
         return cls(_attempts(told), told["deadline_ms"])
     if issubclass(cls, errors.NoTargetError):
         return cls(detail, rejected=told["rejected"], retry_after_s=told.get("retry_after_s"))
-    if issubclass(cls, errors.RateLimitedError):
-        return cls(detail, retry_after_s=told["retry_after_s"])
+    if issubclass(cls, errors.RateLimitedError | errors.ThrottledError | errors.KeyThrottledError):
+        return cls(detail, retry_after_s=told.get("retry_after_s"))
+    if issubclass(cls, errors.GuardBlockedError | errors.GuardUnavailableError):
+        return cls(detail, rules=tuple(told.get("rules", ())))
     if issubclass(cls, errors.RequestError):
         return cls(detail, field=told.get("field"))
-    if issubclass(cls, errors.ThrottledError | errors.KeyThrottledError):
-        return cls(detail, retry_after_s=told.get("retry_after_s"))
     return cls(detail)
 
 

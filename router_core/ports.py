@@ -7,6 +7,7 @@ holds no policy, and passes the contract suite of its port.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import field
 from typing import Any, Protocol
 
 from router_core.execution import Chunk, EmbeddingAnswer, ModelAnswer
@@ -110,6 +111,30 @@ class TextScan(Protocol):
     given. Raises `StoreError`, and `NotTakenError` for a text or a language that it does not read."""
 
     async def remarks(self, text: str, language: str, last: str | None = None) -> Remarks: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardCall:
+    """A text to be judged: a caller's (`side` input) or a target's (output), then with what it answers in `asked`."""
+
+    text: str
+    side: str = "input"
+    asked: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardVerdict:
+    """What a guard says: whether it would refuse the text, and how sure it is by category, in [0, 1]."""
+
+    flagged: bool = False
+    categories: Mapping[str, float] = field(default_factory=dict)
+
+
+class ContentGuard(Protocol):
+    """Asks a service about a text, which it is shown whole. Raises `StoreError` or `TargetError`, and `NotTakenError` for a
+    text that it does not judge."""
+
+    async def judge(self, call: GuardCall) -> GuardVerdict: ...
 
 
 class DocumentReader(Protocol):

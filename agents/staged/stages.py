@@ -57,7 +57,14 @@ from agents.staged.carried import (
     turn_of,
 )
 from agents.turn import Turn
-from router_core.errors import AllTargetsFailedError, DeadlineError, NoTargetError, TierwiseError
+from router_core.errors import (
+    AllTargetsFailedError,
+    DeadlineError,
+    GuardBlockedError,
+    GuardUnavailableError,
+    NoTargetError,
+    TierwiseError,
+)
 from router_core.execution import Execution, Output, Usage
 from router_core.inference import InferenceResponse
 from router_core.payload import error_from_json, from_json, to_json
@@ -67,7 +74,9 @@ from router_core.resources import TargetSpec
 if TYPE_CHECKING:  # a function loads only the agents of its own stage
     from agents.cache import CacheAgent
     from agents.executor import Executor
+    from agents.guarding.release import Release
     from agents.resource import ResourceAgent
+    from agents.safety import SafetyAgent
     from agents.steps import Ending, Reading
     from router_core.ports import Clock, PolicySource
 
@@ -165,28 +174,40 @@ class ExecuteStage:
 class MonitorStage:
     """Records what came of the request and gives its response, or the error that ended it, which it raises."""
 
-    def __init__(self, ending: Ending, snapshots: Snapshots) -> None:
-        self._ending, self._snapshots = ending, snapshots
+    def __init__(self, ending: Ending, snapshots: Snapshots, safety: SafetyAgent) -> None:
+        self._ending, self._snapshots, self._safety = ending, snapshots, safety
 
     async def __call__(self, payload: Payload) -> InferenceResponse:
         if "decision" not in payload:
             raise self._undecided(payload)
         turn, lookup = turn_of(payload, self._snapshots), payload.get("lookup") or {}
         self._ending.decided(turn)
-        if "execution" in payload:
-            execution = from_json(Execution, payload["execution"])
-            return await self._ending.completed(turn, execution, lookup["key"])
         if lookup.get("plan"):
             return self._ending.planned(turn)
-        if lookup.get("hit"):
-            output, usage = from_json(Output, lookup["output"]), from_json(Usage, lookup["usage"])
-            return self._ending.reused(turn, output, usage)
-        raise self._unanswered(turn, payload)
+        if not ("execution" in payload or lookup.get("hit")):
+            raise self._unanswered(turn, payload)
+        release = self._safety.release(request_of(payload), turn)
+        try:
+            return release.restored(await self._answered(turn, payload, release))
+        except (GuardBlockedError, GuardUnavailableError) as error:
+            self._ending.failed(_spent(turn, payload), error)
+            raise
+
+    async def _answered(self, turn: Turn, payload: Payload, release: Release) -> InferenceResponse:
+        """The answer of a target or of the cache, judged like any on its way out."""
+        lookup = payload.get("lookup") or {}
+        if "execution" in payload:
+            execution = await release.executed(from_json(Execution, payload["execution"]))
+            return await self._ending.completed(turn, execution, lookup["key"])
+        output, usage = from_json(Output, lookup["output"]), from_json(Usage, lookup["usage"])
+        return self._ending.reused(turn, await release.whole(output), usage)
 
     def _undecided(self, payload: Payload) -> TierwiseError:
         error = error_from_json(payload.get("caught") or {})
         if isinstance(error, NoTargetError):
             self._ending.refused(request_of(payload), error)
+        if isinstance(error, GuardBlockedError | GuardUnavailableError):
+            self._ending.blocked(request_of(payload), error)
         return error
 
     def _unanswered(self, turn: Turn, payload: Payload) -> TierwiseError:
@@ -196,6 +217,14 @@ class MonitorStage:
             job.ledger.attempts.extend(error.attempts)
         self._ending.failed(job, error)
         return error
+
+
+def _spent(turn: Turn, payload: Payload) -> Job:
+    """What was asked for an answer that may not go out: it is billed all the same."""
+    job = _job(turn, payload, None, turn.marks_s[-1])
+    if "execution" in payload:
+        job.ledger.attempts.extend(from_json(Execution, payload["execution"]).attempts)
+    return job
 
 
 def _notes(payload: Payload) -> Mapping[str, Any] | None:

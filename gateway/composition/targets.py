@@ -11,15 +11,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gateway.composition.plan import Plan, PlannedTarget
 from router_core.errors import ConfigurationError, StoreError
 from router_core.ports import Embedder, HealthProbe, Model
 
 if TYPE_CHECKING:
-    from edge_runtime.device_model import OnnxDeviceModel
-    from edge_runtime.engines.owner import OwnerThread
+    from edge_runtime.opening import Opened, Owner
     from router_core.adapters.models.sigv4 import Credentials
 
 Close = Callable[[], Awaitable[None]]
@@ -34,7 +33,7 @@ class Adapters:
     probes: dict[str, HealthProbe] = field(default_factory=dict)
     closers: list[Close] = field(default_factory=list)
     credentials: Credentials | None = None
-    devices: dict[Path, tuple[OnnxDeviceModel, OwnerThread]] = field(default_factory=dict)
+    devices: dict[Path, Opened] = field(default_factory=dict)
 
 
 Build = Callable[[PlannedTarget, Plan, Adapters], None]
@@ -91,48 +90,53 @@ def _watch(target: PlannedTarget, dimensions: Mapping[str, str], built: Adapters
 
 
 def _onnx(target: PlannedTarget, made: Plan, built: Adapters) -> None:
-    from edge_runtime.device_model import DeviceProbe
     from edge_runtime.store import SHIPPED
 
     folder = (target.settings.path or SHIPPED / target.settings.model).resolve()
     if folder not in built.devices:
         built.devices[folder] = _load_device(target, folder, made)
-        owner = built.devices[folder][1]
+        owner = built.devices[folder].owner
         built.closers.append(lambda: _close_owner(owner))
-    model, owner = built.devices[folder]
-    built.models[target.spec.name] = model
-    built.embedders[target.spec.name] = model
-    built.probes[target.spec.name] = DeviceProbe(owner)
+    opened = built.devices[folder]
+    built.models[target.spec.name] = opened.model
+    built.embedders[target.spec.name] = opened.model
+    built.probes[target.spec.name] = opened.probe
 
 
-def _load_device(target: PlannedTarget, folder: Path, made: Plan) -> tuple[OnnxDeviceModel, OwnerThread]:
+def _load_device(target: PlannedTarget, folder: Path, made: Plan) -> Opened:
     """One engine and one thread per model folder, however many targets use it."""
-    from edge_runtime.device_model import OnnxDeviceModel
-    from edge_runtime.engines.model_folder import TOKENIZER, ModelFolderError
-    from edge_runtime.engines.onnx_intent import OnnxIntentEngine
-    from edge_runtime.engines.owner import OwnerThread
+    from edge_runtime.engines.model_folder import ModelFolderError
+    from edge_runtime.opening import open_folder
 
+    device = made.settings.device
     try:
-        from tokenizers import Tokenizer
-
-        engine = OnnxIntentEngine.load(folder, threads=made.settings.device.threads)
+        return open_folder(folder, threads=device.threads, limit=device.queue, count=_count(folder))
     except ImportError as error:
         raise ConfigurationError(
-            f"target {target.spec.name} needs the edge extra: pip install 'tierwise[edge]'"
+            f"target {target.spec.name} needs the edge extra, for a language model the genai one: "
+            "pip install 'tierwise[edge,genai]'"
         ) from error
     except ModelFolderError as error:
         raise ConfigurationError(f"target {target.spec.name}: {error}") from error
-    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-    owner = OwnerThread(name=f"owner-{target.spec.model}"[:15], limit=made.settings.device.queue)
-    model = OnnxDeviceModel(
-        engine,
-        owner,
-        count=lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids),
-    )
-    return model, owner
 
 
-async def _close_owner(owner: OwnerThread) -> None:
+def _count(folder: Path) -> Callable[[str], int]:
+    """Tokens of a text, by the tokenizer of a folder that was found whole."""
+    made: list[Any] = []
+
+    def count(text: str) -> int:
+        if not made:
+            from tokenizers import Tokenizer
+
+            from edge_runtime.engines.model_folder import TOKENIZER
+
+            made.append(Tokenizer.from_file(str(folder / TOKENIZER)))
+        return len(made[0].encode(text, add_special_tokens=False).ids)
+
+    return count
+
+
+async def _close_owner(owner: Owner) -> None:
     owner.close()
 
 
@@ -159,6 +163,7 @@ def _connections(target: PlannedTarget) -> int:
 def _bedrock(target: PlannedTarget, made: Plan, built: Adapters) -> None:
     from router_core.adapters.models.bedrock import BedrockEmbedder, BedrockModel, bedrock_url
     from router_core.adapters.models.http_pool import HttpPool
+    from router_core.adapters.wire.bedrock_extras import ConverseExtras
 
     region, model = target.spec.region or "", target.spec.model
     url = target.settings.endpoint_url or bedrock_url(region)
@@ -170,8 +175,19 @@ def _bedrock(target: PlannedTarget, made: Plan, built: Adapters) -> None:
             pool, model=model, region=region, credentials=credentials
         )
         return
+    settings = target.settings
     built.models[target.spec.name] = BedrockModel(
-        pool, model=model, region=region, credentials=credentials, native_schema=target.native_schema
+        pool,
+        model=model,
+        region=region,
+        credentials=credentials,
+        native_schema=target.native_schema,
+        extras=ConverseExtras(
+            guardrail=settings.guardrail,
+            version=settings.guardrail_version,
+            stream_mode=settings.guardrail_stream,
+            cache_points=settings.prompt_cache,
+        ),
     )
 
 
@@ -195,11 +211,11 @@ def _sagemaker(target: PlannedTarget, made: Plan, built: Adapters) -> None:
 
 def _shared_credentials(made: Plan, built: Adapters) -> Credentials:
     if built.credentials is None:
-        built.credentials = _credentials(made, os.environ)
+        built.credentials = found_credentials(made, os.environ)
     return built.credentials
 
 
-def _credentials(made: Plan, environ: Mapping[str, str]) -> Credentials:
+def found_credentials(made: Plan, environ: Mapping[str, str]) -> Credentials:
     """The stand-in's keys in the sandbox, else those of the environment, else wherever botocore finds some."""
     from router_core.adapters.models.sigv4 import AwsKeys, static_credentials
 

@@ -82,6 +82,7 @@ async def _application(parts: Parts, made: Plan, *, traces: bool) -> tuple[Route
             affinity=stores.affinity,
             shared=stores.shared,
             signals=await parts.signals(),
+            guards=parts.guards,
         ),
     )
     ring = KeyRing(records(made.keys))

@@ -18,8 +18,10 @@ from router_core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from agents.cache import CacheAgent
+    from agents.guarding.outside import Guards
     from agents.others import Others
     from agents.resource import ResourceAgent
+    from agents.safety import SafetyAgent
     from agents.sensing import SignalServices
     from gateway.composition.keys import KeyRotation
     from gateway.composition.plan import Plan, PlannedKey
@@ -113,6 +115,20 @@ class Parts:
         if self.settings.stores.state is None:
             return None
         return Others(self.specs, self.outside.states(), CLOCK)
+
+    @cached_property
+    def guards(self) -> Guards:
+        """Who is asked about content, by the settings."""
+        from gateway.composition.guards import open_guards
+
+        return open_guards(self.settings, self.environ, self._closers)
+
+    @cached_property
+    def safety(self) -> SafetyAgent:
+        """The safety agent over these guards."""
+        from agents.safety import SafetyAgent
+
+        return SafetyAgent(CLOCK, self.guards)
 
     @cached_property
     def resource(self) -> ResourceAgent:

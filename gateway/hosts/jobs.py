@@ -124,6 +124,7 @@ async def _answering(parts: Parts) -> tuple[Router, Serving]:
             affinity=stores.affinity,
             shared=stores.shared,
             signals=await parts.signals(),
+            guards=parts.guards,
         ),
     )
     return router, Serving(router, stores.limiter, FinishedAnswers(_KEPT), streams=False)

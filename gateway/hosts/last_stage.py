@@ -29,7 +29,9 @@ async def last_stage(
     cache = await parts.cache_agent()
     outside = parts.outside
     stage = MonitorStage(
-        Ending(cache, MonitorAgent(parts.specs, outside.events(), CLOCK), specs, CLOCK), snapshots
+        Ending(cache, MonitorAgent(parts.specs, outside.events(), CLOCK), specs, CLOCK),
+        snapshots,
+        parts.safety,
     )
     kept = StoredAnswers(outside)
 

@@ -61,7 +61,7 @@ async def _context(parts: Parts) -> Stage:
     specs = {spec.name: spec for spec in parts.specs}
     signals = await parts.signals()
     sensing = None if signals is None else Sensing(signals, specs, CLOCK)
-    reading = Reading(await parts.cache_agent(), specs, sensing, foresee)
+    reading = Reading(await parts.cache_agent(), specs, sensing, foresee, parts.safety)
     stage = ContextStage(reading, parts.policies, CLOCK)
     return _awake(parts.catch_up, stage)
 

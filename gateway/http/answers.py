@@ -142,6 +142,8 @@ def routing(decision: RoutingDecision, served: Served, handed: Handoff | None = 
     }
     if served.target != decision.target:
         body["decided"] = decision.target
+    if decision.guarded:
+        body["guard"] = list(decision.guarded)
     if decision.unlisted:
         body["unlisted"] = decision.unlisted
     return body

@@ -37,6 +37,8 @@ _KINDS: Final[dict[type[Exception], Kind]] = {
     refusals.DrainingError: Kind(503, "Stopping", "draining", "server_error"),
     refusals.ModelNotFoundError: Kind(404, "Not found", "model_not_found"),
     errors.NotFoundError: Kind(404, "Not found", "not_found"),
+    errors.GuardBlockedError: Kind(403, "Blocked by guard", "guard_blocked", "permission_error"),
+    errors.GuardUnavailableError: Kind(503, "Guard not available", "guard_unavailable", "server_error"),
     errors.ForbiddenError: Kind(403, "Forbidden", "forbidden", "permission_error"),
     errors.ConflictError: Kind(409, "Conflict", "conflict"),
     errors.KeyExpiredError: Kind(403, "Key expired", "provider_key_expired", "permission_error"),
@@ -140,6 +142,8 @@ def _extra(error: Exception) -> dict[str, Any]:
         return {"rejected": dict(error.rejected)}
     if isinstance(error, (errors.AllTargetsFailedError, errors.DeadlineError)):
         return {"attempts": attempts(error.attempts)}
+    if isinstance(error, (errors.GuardBlockedError, errors.GuardUnavailableError)):
+        return {"rules": list(error.rules)}
     if isinstance(error, refusals.MethodError):
         return {"allow": error.allow}
     return {}

@@ -13,6 +13,7 @@ from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from gateway.settings.environment import overlay, overlay_parameters
+from gateway.settings.guards import check_guards
 from gateway.settings.reading import read
 from gateway.settings.schema import KeySettings, RedisSettings, Settings, TargetSettings
 from router_core.deployment import SETTINGS_SSM
@@ -86,6 +87,11 @@ def check(settings: Settings) -> None:
         _check_key(key, f"keys[{i}]")
     _unique("targets", [target.name for target in settings.targets])
     _unique("keys", [key.id for key in settings.keys])
+    check_guards(settings.guards)
+    for i, guard in enumerate(settings.guards):
+        for name, url in (("base_url", guard.base_url), ("endpoint_url", guard.endpoint_url)):
+            if url is not None:
+                check_url(url, f"guards[{i}].{name}")
     _check_aliases(settings)
     _check_redis(settings.redis)
     if settings.events.content_logging:
@@ -139,6 +145,7 @@ _BELONGS: Final[Mapping[str, tuple[str, ...]]] = {
     "endpoint": ("sagemaker",),
     "cloudwatch": ("bedrock", "openai", "sagemaker"),
     "quotas": ("bedrock",),
+    "guardrail": ("bedrock",),
     "path": ("onnx",),
 }
 

@@ -63,12 +63,17 @@ def _request_families(seen: MonitorSnapshot) -> Iterator[Metric]:
     )
     yield _counter("cost_usd", "Cost of all billed attempts, USD.", ("tier", "target"), seen.cost_usd)
     yield _counter("fallbacks", "Attempts that went on to another target.", ("from", "to"), seen.fallbacks)
-    yield _counter("checks", "Checked answers: kept, unverified, audited.", ("target", "verdict"), seen.checks)
+    yield _counter(
+        "checks", "Checked answers: kept, unverified, audited.", ("target", "verdict"), seen.checks
+    )
     yield _counter("hedges", "Second targets beside a first: won, lost.", ("target", "outcome"), seen.hedges)
     yield _counter("handoffs", "Streams that went on at another target.", (), {(): seen.handoffs})
     yield _counter("tokens", "Tokens by kind: prompt, completion.", ("target", "kind"), seen.tokens)
     cache = {(result,): count for result, count in seen.cache.items()}
     yield _counter("cache", "Cache lookups by result: hit, miss, bypass.", ("result",), cache)
+    yield _counter(
+        "guard_verdicts", "What the guard's rules came to.", ("rule", "side", "verdict"), seen.guard
+    )
     yield _counter("events_dropped", "Event records that were not written.", (), {(): seen.events_dropped})
     yield _counter(
         "policy_refused",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, field, fields
 from typing import Any, Final
 
 from router_core.errors import ConfigurationError
@@ -87,26 +87,22 @@ class GuardPolicy:
     rules: tuple[GuardRule, ...] = (REPORT_INJECTION,)
     window_chars: int = 400
     require_classes: tuple[str, ...] = ("critical",)
+    injection_at: float = field(init=False, compare=False, repr=False, default=NONE)
+    """The lowest score at which any rule wants to know of an injection."""
+    on_pii: bool = field(init=False, compare=False, repr=False, default=False)
+    """Whether any rule cares for personal data on the way in."""
+    asks: bool = field(init=False, compare=False, repr=False, default=False)
+    """Whether any rule has a guard asked on the way in."""
+    reads_output: bool = field(init=False, compare=False, repr=False, default=False)
+    """Whether any rule reads answers."""
 
-    @property
-    def injection_at(self) -> float:
-        """The lowest score at which any rule wants to know of an injection."""
-        return min([rule.at for rule in self.rules if rule.on == INJECTION], default=NONE)
-
-    @property
-    def on_pii(self) -> bool:
-        """Whether any rule cares for personal data on the way in."""
-        return any(rule.on == PII and rule.reads_input for rule in self.rules)
-
-    @property
-    def asks(self) -> bool:
-        """Whether any rule has a guard asked on the way in."""
-        return any(rule.on == MODERATION and rule.reads_input for rule in self.rules)
-
-    @property
-    def reads_output(self) -> bool:
-        """Whether any rule reads answers."""
-        return any(rule.reads_output for rule in self.rules)
+    def __post_init__(self) -> None:
+        # Every request asks these; they are the rules' own, so they are worked out once.
+        rules, put = self.rules, object.__setattr__
+        put(self, "injection_at", min([rule.at for rule in rules if rule.on == INJECTION], default=NONE))
+        put(self, "on_pii", any(rule.on == PII and rule.reads_input for rule in rules))
+        put(self, "asks", any(rule.on == MODERATION and rule.reads_input for rule in rules))
+        put(self, "reads_output", any(rule.reads_output for rule in rules))
 
     def closed(self, rule: GuardRule, request_class: str) -> bool:
         """What a guard that does not answer means."""

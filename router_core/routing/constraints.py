@@ -49,7 +49,7 @@ def _standing(context: RequestContext, table: TargetTable) -> tuple[tuple[int, .
     device = device_reason(context, table.policy)
     key = (
         context.task, context.modalities, context.tools, context.json, context.privacy, context.residency,
-        context.logprobs, context.many_choices, context.dimensions, context.tiers, None if context.fallback else context.pinned, context.offline, device,
+        context.logprobs, context.many_choices, context.dimensions, context.tiers, context.guard_tiers, None if context.fallback else context.pinned, context.offline, device,
     )  # fmt: skip
     found = table.permitted.get(key)
     if found is None:
@@ -72,6 +72,8 @@ def _forbidden(context: RequestContext, target: Target, policy: Policy, device: 
         return f"tier: {spec.tier} is switched off by policy"
     if spec.tier not in context.tiers:
         return f"tier: {spec.tier} is not allowed for this request"
+    if context.guard_tiers and spec.tier not in context.guard_tiers:
+        return f"guard: kept to {', '.join(context.guard_tiers)}"
     return (
         _privacy(context, spec, policy)
         or _able(context, spec)

@@ -76,6 +76,7 @@ def _decision(
         ),
         emulated=spec.emulated,
         explored=chosen.explored,
+        guarded=context.guard_rules,
         quality_short=context.min_quality is not None and expected < context.min_quality,
     )
 

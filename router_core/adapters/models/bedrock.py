@@ -15,6 +15,7 @@ from router_core.adapters.models.http_pool import HttpPool
 from router_core.adapters.models.signed_endpoint import SignedEndpoint, service_url
 from router_core.adapters.models.sigv4 import Credentials, Signer
 from router_core.adapters.wire.bedrock_answers import ConverseReader, read_answer
+from router_core.adapters.wire.bedrock_extras import NO_EXTRAS, ConverseExtras, with_extras
 from router_core.adapters.wire.bedrock_request import converse_body
 from router_core.adapters.wire.http_stream import AnswerReader, HttpStream, read_chunks
 from router_core.adapters.wire.openai_wire import dump
@@ -50,17 +51,19 @@ class BedrockModel:
         region: str,
         credentials: Credentials,
         native_schema: bool = True,
+        extras: ConverseExtras = NO_EXTRAS,
     ) -> None:
         self._endpoint = _endpoint(pool, model, region, credentials)
         self._model = model
         self._native_schema = native_schema
+        self._extras = extras
 
     def __repr__(self) -> str:
         return f"BedrockModel(model={self._model!r})"
 
     async def generate(self, call: ModelCall) -> ModelAnswer:
         """One whole answer within `call.timeout_s`. Raises `TargetError`s alone."""
-        body = converse_body(call, native_schema=self._native_schema)
+        body = self._body(call, streams=False)
         answer = await self._endpoint.post("converse", dump(body), call.timeout_s)
         return read_answer(answer, call, native_schema=self._native_schema)
 
@@ -69,9 +72,13 @@ class BedrockModel:
         return read_chunks(self._open, call)
 
     async def _open(self, call: ModelCall) -> tuple[HttpStream, AnswerReader]:
-        body = converse_body(call, native_schema=self._native_schema)
+        body = self._body(call, streams=True)
         reply = await self._endpoint.open("converse-stream", dump(body), call.timeout_s)
         return reply, ConverseReader(call, reply.headers, native_schema=self._native_schema)
+
+    def _body(self, call: ModelCall, *, streams: bool) -> dict[str, Any]:
+        body = converse_body(call, native_schema=self._native_schema)
+        return with_extras(body, self._extras, streams=streams)
 
 
 class BedrockEmbedder:

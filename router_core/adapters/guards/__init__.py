@@ -1,0 +1,1 @@
+"""Guards outside this process, behind the port `ContentGuard`."""
