@@ -11,6 +11,7 @@ from edge_runtime.nlu.catalogue import Catalogue, load_catalogue
 
 MANIFEST = "manifest.json"
 MODEL, TOKENIZER, LABELS, CATALOGUE = "model.onnx", "tokenizer.json", "labels.json", "catalogue.json"
+LANGUAGE = "genai_config.json"
 REQUIRED = (MODEL, TOKENIZER, LABELS, CATALOGUE)
 
 
@@ -66,7 +67,7 @@ def read_manifest(folder: Path) -> Mapping[str, Any]:
     return manifest
 
 
-def verify_folder(folder: Path) -> Mapping[str, Any]:
+def verify_files(folder: Path) -> Mapping[str, Any]:
     """The manifest, after every listed file was hashed. Raises ``ModelFolderError`` naming the file."""
     manifest = read_manifest(folder)
     for name, entry in manifest["files"].items():
@@ -75,7 +76,14 @@ def verify_folder(folder: Path) -> Mapping[str, Any]:
             raise ModelFolderError(f"{folder.name}: {name} is missing")
         if path.stat().st_size != entry["bytes"] or sha256_of(path) != entry["sha256"]:
             raise ModelFolderError(f"{folder.name}: {name} does not match its checksum")
-    missing = [name for name in REQUIRED if name not in manifest["files"]]
+    return manifest
+
+
+def verify_folder(folder: Path) -> Mapping[str, Any]:
+    """The manifest of a whole model of a kind that some engine runs. Raises ``ModelFolderError``."""
+    manifest = verify_files(folder)
+    required = REQUIRED if LANGUAGE not in manifest["files"] else (LANGUAGE, TOKENIZER)
+    missing = [name for name in required if name not in manifest["files"]]
     if missing:
         raise ModelFolderError(f"{folder.name}: {', '.join(missing)} not in {MANIFEST}")
     return manifest

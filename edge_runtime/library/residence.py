@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from edge_runtime.sdk.home import open_model
+from edge_runtime.opening import open_model
 
 BUDGET_MB: Final = 512
 IDLE_S: Final = 300.0

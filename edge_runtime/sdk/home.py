@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from edge_runtime.opening import open_model
 from edge_runtime.sdk.deciding import Turn
 from router_core.adapters.data_files import DeclaredTarget, load_data, target_spec
 from router_core.errors import RefusedError
@@ -110,21 +111,6 @@ class FolderModels:
                     raise RefusedError(f"model {model[:80]} is not on this device")
                 self._open[model] = await asyncio.to_thread(open_model, folder, self._threads)
         return self._open[model][0]
-
-
-def open_model(folder: Path, threads: int) -> tuple[Any, Any]:
-    """The model of a folder and the thread that owns it. Raises `RefusedError`."""
-    from edge_runtime.device_model import OnnxDeviceModel
-    from edge_runtime.engines.model_folder import ModelFolderError
-    from edge_runtime.engines.onnx_intent import OnnxIntentEngine
-    from edge_runtime.engines.owner import OwnerThread
-
-    try:
-        engine = OnnxIntentEngine.load(folder, threads=threads)
-    except (ModelFolderError, ImportError) as error:
-        raise RefusedError("the device model cannot be opened") from error
-    owner = OwnerThread(name=f"owner-{folder.name}"[:15])
-    return OnnxDeviceModel(engine, owner), owner
 
 
 def own_specs(names: Sequence[str]) -> tuple[TargetSpec, ...]:

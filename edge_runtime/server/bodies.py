@@ -9,10 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from router_core.execution import EmbeddingAnswer, ModelAnswer, Usage
+from router_core.execution import Chunk, EmbeddingAnswer, ModelAnswer, Usage
+from router_core.inference import Params
 
 MAX_MESSAGES: Final = 256
 MAX_INPUTS: Final = 256
+MAX_TOKENS: Final = 131_072
+MAX_STOPS: Final = 4
+MAX_STOP_CHARS: Final = 64
 
 
 class BodyError(Exception):
@@ -24,6 +28,7 @@ class Asked:
     """A chat request: what of it this server reads."""
 
     messages: tuple[Mapping[str, Any], ...]
+    params: Params
     stream: bool
     include_usage: bool
 
@@ -52,9 +57,41 @@ def chat(body: Mapping[str, Any]) -> Asked:
     options = body.get("stream_options")
     return Asked(
         messages=tuple(messages),
+        params=_params(body),
         stream=body.get("stream") is True,
         include_usage=isinstance(options, dict) and options.get("include_usage") is True,
     )
+
+
+def _params(body: Mapping[str, Any]) -> Params:
+    most = body.get("max_completion_tokens", body.get("max_tokens"))
+    if most is not None and (type(most) is not int or not 1 <= most <= MAX_TOKENS):
+        raise BodyError(f"`max_tokens` must be a whole number from 1 to {MAX_TOKENS}")
+    form = body.get("response_format")
+    if form is not None and not (isinstance(form, dict) and isinstance(form.get("type"), str)):
+        raise BodyError("`response_format` must be an object with a `type`")
+    stop = body.get("stop")
+    stops = [stop] if isinstance(stop, str) else stop or []
+    if not isinstance(stops, list) or len(stops) > MAX_STOPS or not all(map(_is_stop, stops)):
+        raise BodyError(
+            f"`stop` must be a text or at most {MAX_STOPS} texts of at most {MAX_STOP_CHARS} characters"
+        )
+    extra: dict[str, Any] = {"stop": tuple(stops)} if stops else {}
+    if body.get("top_p") is not None:
+        extra["top_p"] = _number(body, "top_p", 1.0)
+    temperature = None if body.get("temperature") is None else _number(body, "temperature", 2.0)
+    return Params(max_tokens=most, temperature=temperature, response_format=form, extra=extra)
+
+
+def _number(body: Mapping[str, Any], name: str, high: float) -> float:
+    value = body[name]
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value <= high:
+        raise BodyError(f"`{name}` must be a number from 0 to {high:g}")
+    return float(value)
+
+
+def _is_stop(stop: object) -> bool:
+    return isinstance(stop, str) and 0 < len(stop) <= MAX_STOP_CHARS
 
 
 def inputs(body: Mapping[str, Any]) -> tuple[str, ...]:
@@ -82,7 +119,7 @@ def completion(model: str, answer: ModelAnswer | None, refusal: str | None) -> d
             {
                 "index": 0,
                 "message": {"role": "assistant", "content": text, "refusal": refusal},
-                "finish_reason": "stop",
+                "finish_reason": "stop" if answer is None else answer.choices[0].finish_reason,
                 "logprobs": None,
             }
         ],
@@ -90,22 +127,41 @@ def completion(model: str, answer: ModelAnswer | None, refusal: str | None) -> d
     }
 
 
-def chunks(whole: Mapping[str, Any], *, include_usage: bool) -> list[bytes]:
-    """The same answer as a stream."""
-    head = {key: whole[key] for key in ("id", "created", "model")} | {"object": "chat.completion.chunk"}
-    message = whole["choices"][0]["message"]
-    said = {"content": message["content"]} if message["refusal"] is None else {"refusal": message["refusal"]}
-    parts: list[dict[str, Any]] = [
-        {
-            **head,
-            "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}],
-        },
-        {**head, "choices": [{"index": 0, "delta": said, "finish_reason": None}]},
-        {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
-    ]
-    if include_usage:
-        parts.append({**head, "choices": [], "usage": whole["usage"]})
-    return [b"data: %b\n\n" % dumps(part) for part in parts] + [b"data: [DONE]\n\n"]
+class Chunks:
+    """The same answer as a stream of events."""
+
+    def __init__(self, model: str, *, include_usage: bool) -> None:
+        self._head = {
+            "id": f"chatcmpl-{secrets.token_hex(12)}",
+            "object": "chat.completion.chunk",
+            "created": int(time.time()),
+            "model": model,
+        }
+        self._include_usage = include_usage
+
+    def begin(self) -> bytes:
+        """What comes before any text."""
+        return self._event({"role": "assistant", "content": ""})
+
+    def piece(self, chunk: Chunk) -> bytes:
+        """A piece of text, or how it ended; nothing for what is only counted."""
+        said = self._event({"content": chunk.text}) if chunk.text else b""
+        return said + (self._event({}, chunk.finish_reason) if chunk.finish_reason else b"")
+
+    def refused(self, refusal: str) -> bytes:
+        """A model that is not sure says so where OpenAI puts it."""
+        return self._event({"refusal": refusal}) + self._event({}, "stop")
+
+    def end(self, usage: Usage | None) -> bytes:
+        """The usage where it was asked for, and the end."""
+        told = b""
+        if self._include_usage:
+            told = b"data: %b\n\n" % dumps({**self._head, "choices": [], "usage": _usage(usage)})
+        return told + b"data: [DONE]\n\n"
+
+    def _event(self, delta: Mapping[str, Any], finish: str | None = None) -> bytes:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish}
+        return b"data: %b\n\n" % dumps({**self._head, "choices": [choice]})
 
 
 def vectors(model: str, answer: EmbeddingAnswer) -> dict[str, Any]:

@@ -44,22 +44,23 @@ class Spread:
 class Figures:
     """Counters of one model."""
 
+    at_once: int = 1
     running: int = 0
     prompt_tokens: int = 0
     generation_tokens: int = 0
     finished: Counter[str] = field(default_factory=Counter)
     refused: int = 0
+    first: Spread = field(default_factory=Spread)
     latency: Spread = field(default_factory=Spread)
 
     def text(self, model: str) -> str:
-        """The Prometheus exposition. One call works at a time, the others wait for the owner thread. An answer comes
-        whole, so its first token is as late as its last."""
+        """The Prometheus exposition. `at_once` calls are worked on together, the others wait for the owner thread."""
         label = f'model_name="{model}"'
         lines = [
             "# TYPE vllm:num_requests_running gauge",
-            f"vllm:num_requests_running{{{label}}} {min(1, self.running)}",
+            f"vllm:num_requests_running{{{label}}} {min(self.at_once, self.running)}",
             "# TYPE vllm:num_requests_waiting gauge",
-            f"vllm:num_requests_waiting{{{label}}} {max(0, self.running - 1)}",
+            f"vllm:num_requests_waiting{{{label}}} {max(0, self.running - self.at_once)}",
             "# TYPE vllm:kv_cache_usage_perc gauge",
             f"vllm:kv_cache_usage_perc{{{label}}} 0",
             "# TYPE vllm:prompt_tokens_total counter",
@@ -74,6 +75,10 @@ class Figures:
             f'vllm:request_success_total{{{label},finished_reason="{reason}"}} {count}'
             for reason, count in sorted(self.finished.items())
         ]
-        for name in ("vllm:time_to_first_token_seconds", "vllm:e2e_request_latency_seconds"):
-            lines += [f"# TYPE {name} histogram", *self.latency.lines(name, label)]
+        spreads = {
+            "vllm:time_to_first_token_seconds": self.first,
+            "vllm:e2e_request_latency_seconds": self.latency,
+        }
+        for name, spread in spreads.items():
+            lines += [f"# TYPE {name} histogram", *spread.lines(name, label)]
         return "\n".join(lines) + "\n"

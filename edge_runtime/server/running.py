@@ -9,10 +9,8 @@ from pathlib import Path
 
 import uvicorn
 
-from edge_runtime.device_model import OnnxDeviceModel
 from edge_runtime.engines.model_folder import ModelFolderError
-from edge_runtime.engines.onnx_intent import OnnxIntentEngine
-from edge_runtime.engines.owner import OwnerThread
+from edge_runtime.opening import open_folder
 from edge_runtime.server.app import EdgeServer
 from router_core.errors import ConfigurationError
 
@@ -21,11 +19,14 @@ async def serve_model(folder: Path, *, host: str, port: int, key: str | None, qu
     """Says `tierwise edge ready on URL` on stdout once it listens. Raises `ConfigurationError` for a folder that is no
     whole model."""
     try:
-        engine = await asyncio.to_thread(OnnxIntentEngine.load, folder)
+        opened = await asyncio.to_thread(open_folder, folder, limit=queue)
     except ModelFolderError as error:
         raise ConfigurationError(str(error)) from error
-    owner = OwnerThread(limit=queue)
-    app = EdgeServer(OnnxDeviceModel(engine, owner), folder.name, key=key)
+    except ImportError as error:
+        raise ConfigurationError(
+            "a language model needs its package: pip install 'tierwise[genai]'"
+        ) from error
+    app = EdgeServer(opened.model, folder.name, key=key, task=opened.task, at_once=opened.at_once)
     config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
     with socket.create_server(
         (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -36,4 +37,4 @@ async def serve_model(folder: Path, *, host: str, port: int, key: str | None, qu
         try:
             await uvicorn.Server(config).serve([listening])
         finally:
-            owner.close()
+            opened.owner.close()

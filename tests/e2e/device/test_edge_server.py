@@ -122,6 +122,7 @@ class Full:
     async def generate(self, call: object) -> ModelAnswer:
         raise ThrottledError("full")
 
+    stream: Any = OnnxDeviceModel.stream
     embed: Any = OnnxDeviceModel.embed
 
 
