@@ -21,6 +21,7 @@ def policy_arguments(parser: Parser) -> None:
             actions.add_parser("simulate", help="judge a policy by what the event log says of past requests")
         ),
     )
+    _proposals(actions.add_parser("proposals", help="what agents propose, and accepting or rejecting it"))
     environments = (
         _push(actions.add_parser("push", help="write a new version and try it on a share of the sessions")),
         _pull(actions.add_parser("pull", help="print or save the document of an environment")),
@@ -72,6 +73,27 @@ def _simulate(parser: Parser) -> Parser:
     _evidence(parser)
     _config(parser)
     return parser
+
+
+def _proposals(parser: Parser) -> None:
+    """A person's side of what agents propose."""
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", dest="verb", required=True)
+    meanings = {
+        "list": "all that are kept, newest first",
+        "show": "one, with its evidence",
+        "accept": "have it tried as a canary, or take its document",
+        "reject": "say no to it",
+    }
+    for verb, meaning in meanings.items():
+        one = verbs.add_parser(verb, help=meaning)
+        if verb != "list":
+            one.add_argument("id", metavar="ID")
+        if verb in ("show", "accept"):
+            one.add_argument("--out", metavar="FILE", help="write the policy document there")
+        if verb in ("accept", "reject"):
+            one.add_argument("--why", required=True, help="the reason; it is recorded")
+        one.add_argument("--url", help="the gateway (TIERWISE_URL, else this machine's)")
+        one.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
 
 
 def _evidence(parser: Parser) -> None:

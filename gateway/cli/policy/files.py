@@ -90,9 +90,16 @@ def _simulate(options: argparse.Namespace) -> int:
     return simulate(options)
 
 
+def _proposals(options: argparse.Namespace) -> int:
+    from gateway.cli.policy.proposals import run as decide
+
+    return decide(options)
+
+
 _ACTIONS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
     "show": _show,
     "validate": _validate,
     "diff": _diff,
     "simulate": _simulate,
+    "proposals": _proposals,
 }

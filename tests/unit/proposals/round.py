@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from agents.deliberation.asking import Thinker
 from agents.deliberation.background import Background, Eyes, Steps
 from agents.deliberation.tools import Tool
 from agents.proposals.book import ProposalBook
@@ -53,7 +54,8 @@ def outcome(target: str = "cloud/pro", **changes: Any) -> dict[str, Any]:
 
 @dataclass
 class Scene:
-    """One replica. `policy` is in force; `says` is what the models answer; `report` what past requests say."""
+    """One replica. `policy` is in force; `says` is what the models answer; `report` what past requests say. `model` is asked instead of
+    the scripted one."""
 
     policy: Policy = field(default_factory=rules)
     says: Mapping[str, Any] = field(default_factory=dict)
@@ -63,6 +65,7 @@ class Scene:
     clock: FakeClock = field(default_factory=FakeClock)
     events: FakeEvents = field(default_factory=FakeEvents)
     store: StateStore | None = None
+    model: Thinker | None = None
 
     def __post_init__(self) -> None:
         self.thinker = FakeThinker({**SAYS, **self.says})
@@ -70,7 +73,7 @@ class Scene:
         self.store = self.store or MemoryStateStore(self.clock)
         self.lately = Lately(self.events, self.clock)
         self.desk = self.replica("one")
-        self.thinks = deliberator(self.thinker)
+        self.thinks = deliberator(self.model or self.thinker)
         self.background = self.looker(self.desk)
 
     def replica(self, who: str) -> ProposalDesk:
