@@ -1,7 +1,7 @@
 """Which models are open: within a budget of memory, the least recently used closed first, and all closed when idle.
 
 hot: open; warm: closed lately, its files likely still in the page cache; cold: on disk only. A model that is working is
-never closed. Belongs to one event loop.
+never closed, one that is expected soon not for being idle. Belongs to one event loop.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class _Tenant:
 
 
 class Residence:
-    """`opened` opens the model of a folder; `idle_s` after its last use a model is closed by `rest`."""
+    """`opened` opens the model of a folder; `idle_s` after its last use a model is closed."""
 
     def __init__(
         self,
@@ -46,6 +46,8 @@ class Residence:
         self._hot: OrderedDict[Path, _Tenant] = OrderedDict()
         self._warm: set[Path] = set()
         self._guard = asyncio.Lock()
+        self._timer: asyncio.TimerHandle | None = None
+        self.expected: frozenset[Path] = frozenset()
 
     @asynccontextmanager
     async def use(self, folder: Path, memory_mb: int) -> AsyncIterator[Any]:
@@ -63,14 +65,22 @@ class Residence:
         """How near a model is to answering."""
         return "hot" if folder in self._hot else "warm" if folder in self._warm else "cold"
 
+    def fits(self, memory_mb: int) -> bool:
+        """Whether a model of this size may be opened without closing another."""
+        return self._taken_mb() + memory_mb <= self._budget_mb
+
     def rest(self) -> None:
         """Close what nobody used for `idle_s`."""
         horizon = self._now_s() - self._idle_s
-        for folder in [f for f, tenant in self._hot.items() if not tenant.busy and tenant.used_s <= horizon]:
-            self._close(folder)
+        for folder, tenant in tuple(self._hot.items()):
+            if not tenant.busy and tenant.used_s <= horizon and folder not in self.expected:
+                self._close(folder)
 
     def close(self) -> None:
         """Close everything."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         for folder in tuple(self._hot):
             self._close(folder)
 
@@ -84,12 +94,26 @@ class Residence:
             tenant = _Tenant(model=model, owner=owner, memory_mb=memory_mb, used_s=self._now_s())
             self._hot[folder] = tenant
             self._warm.discard(folder)
+            self._watch()
             return tenant
+
+    def _watch(self) -> None:
+        """Look again when something may have been idle for long enough; nothing is open, nothing is watched."""
+        if self._timer is None and self._hot:
+            self._timer = asyncio.get_running_loop().call_later(max(0.01, self._idle_s / 4), self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        self.rest()
+        self._watch()
+
+    def _taken_mb(self) -> int:
+        return sum(tenant.memory_mb for tenant in self._hot.values())
 
     def _make_room(self, memory_mb: int) -> None:
         """A model larger than the budget still opens, alone: refusing it would be the disk's news at the wrong time."""
         for folder in tuple(self._hot):
-            if sum(tenant.memory_mb for tenant in self._hot.values()) + memory_mb <= self._budget_mb:
+            if self.fits(memory_mb):
                 return
             if not self._hot[folder].busy:
                 self._close(folder)

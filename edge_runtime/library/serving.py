@@ -1,18 +1,21 @@
 """The library's models as the client uses them: the right version answers, the one on trial is watched and rolled back.
 
-A candidate that fails does not fail the request: the serving version answers it.
+A candidate that fails does not fail the request: the serving version answers it. A model that is usually asked for at this
+time of day is opened before it is.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from edge_runtime.engines.model_folder import MANIFEST
+from edge_runtime.library.foresight import LIKELY, Foresight
 from edge_runtime.library.residence import Residence
 from edge_runtime.library.trial import Shown, fault
 from edge_runtime.library.versions import Versions
@@ -21,13 +24,24 @@ from router_core.execution import EmbeddingAnswer, ModelAnswer
 from router_core.ports import EmbedCall, ModelCall
 
 Result = TypeVar("Result")
+PREPARE_S: Final = 60.0
 
 
 class LibraryModels:
-    """`DeviceModels` over installed versions; `device_id` decides which devices try a candidate."""
+    """`DeviceModels` over installed versions; `device_id` decides which devices try a candidate, `foresight` which models
+    are opened ahead. `clock` gives wall seconds."""
 
-    def __init__(self, versions: Versions, residence: Residence, device_id: str) -> None:
+    def __init__(
+        self,
+        versions: Versions,
+        residence: Residence,
+        device_id: str,
+        foresight: Foresight | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._versions, self._residence, self._device_id = versions, residence, device_id
+        self._foresight, self._clock = foresight, clock
+        self._looking: asyncio.Task[None] | None = None
         self._shown: dict[tuple[str, str], Shown] = {}
         self._shadows: set[asyncio.Task[Any]] = set()
 
@@ -42,8 +56,31 @@ class LibraryModels:
             async with self._residence.use(folder, _memory_mb(folder)):
                 pass
 
+    async def prepare(self) -> None:
+        """Open what is likely to be asked for soon, as far as there is room beside what is open."""
+        if self._foresight is None:
+            return
+        now, likely = self._clock(), dict[str, float]()
+        for name in self.names():
+            chance = self._foresight.chance(name, now)
+            if chance >= LIKELY:
+                likely[name] = chance
+        folders = [
+            self._versions.folder(name, self._version(name))
+            for name in sorted(likely, key=lambda n: -likely[n])
+        ]
+        self._residence.expected = frozenset(folders)
+        for folder in folders:
+            memory_mb = _memory_mb(folder)
+            if self._residence.warmth(folder) != "hot" and self._residence.fits(memory_mb):
+                with contextlib.suppress(RefusedError):
+                    async with self._residence.use(folder, memory_mb):
+                        pass
+
     def close(self) -> None:
         """Close all models."""
+        if self._looking is not None:
+            self._looking.cancel()
         self._residence.close()
 
     async def shadows_done(self) -> None:
@@ -62,6 +99,7 @@ class LibraryModels:
         return await self._run(model, active, lambda opened: opened.embed(call))
 
     async def _served(self, name: str, work: Callable[[Any], Awaitable[Result]]) -> Result:
+        self._used(name)
         standing, version = self._versions.standing(name), self._version(name)
         if version == standing.active:
             if standing.candidate is not None and standing.mode == "shadow":
@@ -90,6 +128,18 @@ class LibraryModels:
             raise
         finally:
             self._note(name, version, (time.perf_counter() - began) * 1000.0, failed=failed)
+
+    def _used(self, name: str) -> None:
+        if self._foresight is None:
+            return
+        self._foresight.note(name, self._clock())
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look_ahead())
+
+    async def _look_ahead(self) -> None:
+        while True:
+            await self.prepare()
+            await asyncio.sleep(PREPARE_S)
 
     def _shadow(self, name: str, version: str, work: Callable[[Any], Awaitable[Result]]) -> None:
         """The candidate does the same work beside; its answer is not used, its errors and its time are."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edge_runtime.library.foresight import Foresight
 from edge_runtime.library.residence import Residence
 from edge_runtime.library.serving import LibraryModels
 from edge_runtime.library.trial import CALLS, Shown, fault
@@ -128,3 +132,80 @@ async def test_a_model_that_is_not_here_refuses(tmp_path: Path) -> None:
     with pytest.raises(RefusedError):
         await house.ask()
     assert house.models.names() == ()
+
+
+DAY_S = 86_400.0
+MONDAY_S = 4 * DAY_S
+"""1970-01-05, midnight."""
+
+
+def habit(file: Path | None = None) -> Foresight:
+    """Used at nine on every working day of three weeks, and once on a Sunday."""
+    foresight = Foresight(file, time.gmtime)
+    for day in range(21):
+        if day % 7 < 5:
+            foresight.note("m", MONDAY_S + day * DAY_S + 9.2 * 3600)
+            foresight.note("m", MONDAY_S + day * DAY_S + 9.7 * 3600)
+    foresight.note("m", MONDAY_S + 20 * DAY_S + 15 * 3600)
+    return foresight
+
+
+def test_a_habit_is_an_hour_of_the_days_of_its_kind() -> None:
+    foresight, monday = habit(), MONDAY_S + 21 * DAY_S
+    assert foresight.chance("m", monday + 8.9 * 3600) > 0.8  # ten minutes ahead
+    assert foresight.chance("m", monday + 7 * 3600) == 0.0
+    assert foresight.chance("m", monday + 5 * DAY_S + 9 * 3600) == 0.0
+    assert 0.0 < foresight.chance("m", monday + 6 * DAY_S + 15 * 3600) < 0.5
+    assert foresight.chance("other", monday + 9 * 3600) == 0.0
+    # Three weeks without it, and it is none any more.
+    assert foresight.chance("m", monday + 28 * DAY_S + 9 * 3600) < 0.5
+
+
+def test_one_day_is_no_habit() -> None:
+    foresight = Foresight(None, time.gmtime)
+    foresight.note("m", MONDAY_S + 9 * 3600)
+    assert foresight.chance("m", MONDAY_S + DAY_S + 9 * 3600) <= 0.5
+
+
+def test_habits_outlive_a_start_and_a_broken_file_says_nothing(tmp_path: Path) -> None:
+    file, monday = tmp_path / "use.json", MONDAY_S + 21 * DAY_S + 9 * 3600
+    told = habit(file).chance("m", monday)
+    assert Foresight(file, time.gmtime).chance("m", monday) == pytest.approx(told, abs=1e-3)
+    for text in (
+        "",
+        "[]",
+        '{"since": 1, "used": [[1]]}',
+        json.dumps({"since": 1, "used": [["m", 0, 99, 1, 1.0]]}),
+    ):
+        file.write_text(text)
+        assert Foresight(file, time.gmtime).chance("m", monday) == 0.0
+
+
+async def test_what_is_usual_now_is_opened_ahead_where_there_is_room(versions: Versions) -> None:
+    now = [0.0]
+    for budget_mb, warmth in ((100, "hot"), (10, "cold")):
+        now[0] = MONDAY_S + 21 * DAY_S + 8.9 * 3600
+        house = House(versions, budget_mb=budget_mb, idle_s=60.0, now_s=lambda: now[0])
+        house.models = LibraryModels(versions, house.residence, "device-1", habit(), lambda: now[0])
+        await house.models.prepare()
+        folder = versions.folder("m", "1")
+        assert house.residence.warmth(folder) == warmth
+        now[0] += 1_000.0
+        house.residence.rest()
+        assert house.residence.warmth(folder) == warmth  # expected, so it is not idle
+        now[0] += 4 * 3600.0
+        await house.models.prepare()
+        house.residence.rest()
+        assert house.residence.warmth(folder) != "hot"
+        house.models.close()
+
+
+async def test_an_idle_model_is_closed_without_anybody_asking(versions: Versions) -> None:
+    house = House(versions, idle_s=0.02)
+    await house.ask()
+    folder = versions.folder("m", "1")
+    for _ in range(500):
+        if house.residence.warmth(folder) == "warm":
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it is still open")
