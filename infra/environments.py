@@ -16,6 +16,7 @@ from infra.sizing import (
     Delivery,
     GatewaySize,
     GpuSize,
+    JobsSize,
     ModelService,
     SpendingLimits,
     StreamSize,
@@ -99,6 +100,7 @@ class Environment:
 
 
 _ALL_ENDPOINTS: Final = (
+    "appconfigdata",
     "bedrock-runtime",
     "ecr.api",
     "ecr.dkr",
@@ -108,6 +110,8 @@ _ALL_ENDPOINTS: Final = (
     "logs",
     "monitoring",
     "secretsmanager",
+    "sns",
+    "sqs",
     "ssm",
     "states",
     "xray",
@@ -186,6 +190,7 @@ STAGING: Final = Environment(
         ),
         gpu=GpuSize(max_nodes=2, models=(replace(_LLAMA_8B, nodes=1),)),
         stream=StreamSize(shards=1, retention_hours=48, batch=200),
+        jobs=JobsSize(database="t4g.small", workers="service", max_workers=4),
         alarms=AlarmLimits(
             email="alerts-staging@example.com",
             error_share=0.05,
@@ -235,6 +240,15 @@ PROD: Final = Environment(
             models=(replace(_LLAMA_8B, nodes=2),),
         ),
         stream=StreamSize(shards=None, retention_hours=168, batch=500),
+        jobs=JobsSize(
+            database="m6g.large",
+            storage_gib=100,
+            multi_az=True,
+            workers="service",
+            min_workers=2,
+            max_workers=20,
+            roll_out_min=20,
+        ),
         alarms=AlarmLimits(
             email="alerts@example.com",
             error_share=0.01,

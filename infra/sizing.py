@@ -126,6 +126,32 @@ class StreamSize:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobsSize:
+    """Asynchronous requests: the database, who works on the queues, and when messages are late. `workers` are functions that
+    SQS calls, or a service with `min_workers` to `max_workers` tasks, each of `running` jobs per queue at once."""
+
+    database: str = "t4g.micro"
+    storage_gib: int = 20
+    multi_az: bool = False
+    workers: str = "functions"
+    min_workers: int = 1
+    max_workers: int = 4
+    running: int = 16
+    cpu: int = 1024
+    memory_mib: int = 2048
+    target_age_s: int = 30
+    oldest_s: int = 900
+    roll_out_min: int = 4
+
+    def __post_init__(self) -> None:
+        _require(self.workers in ("functions", "service"), "jobs are worked on by functions or by a service")
+        _require(1 <= self.min_workers <= self.max_workers, "0 < min_workers <= max_workers")
+        _require(self.max_workers >= 2, "SQS calls at least two functions at once")
+        _require(0 < self.target_age_s < self.oldest_s, "0 < target_age_s < oldest_s")
+        _require(self.storage_gib >= 20, "a database has 20 GiB at least")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmLimits:
     """Above these an alarm goes off. Shares are of all requests in five minutes."""
 
@@ -199,6 +225,7 @@ class UpperStacks:
     gateway: GatewaySize = GatewaySize()
     gpu: GpuSize = GpuSize()
     stream: StreamSize = StreamSize()
+    jobs: JobsSize = JobsSize()
     alarms: AlarmLimits = AlarmLimits()
     audit: AuditSize = AuditSize()
     spending: SpendingLimits = SpendingLimits()

@@ -18,6 +18,7 @@ from infra.stacks.cache import CacheStack
 from infra.stacks.cost import CostStack
 from infra.stacks.data import DataStack
 from infra.stacks.edge import EdgeStack
+from infra.stacks.judge import JudgeStack
 from infra.stacks.network import NetworkStack
 from infra.stacks.observability import ObservabilityStack
 from infra.stacks.pipeline import PipelineStack
@@ -58,12 +59,16 @@ def compose(app: App, environment: Environment) -> None:
     stream = StreamStack(app, environment, data=data, analytics=functions["analytics"].alias)
     security = SecurityStack(app, environment, data=data, rotation=functions["rotation"].alias)
     edge = EdgeStack(app, environment, network=network, data=data, cache=cache, firewall=api.firewall)
+    judge = JudgeStack(app, environment, network=network, data=data, cache=cache)
     CostStack(app, environment, topic=topic)
     if environment.upper.delivery is not None:
         logs = data.buckets.access_logs
         PipelineStack(app, environment, environment.upper.delivery, topic=topic, access_logs=logs)
     security.add_stack_dependency(api, "the access log that refusals are counted in")
     edge.add_stack_dependency(observability, "the alarms that stop a release")
+    judge.add_stack_dependency(observability, "the topic that its alarms go to")
+    judge.add_stack_dependency(agents, "the queue of failed calls of functions")
+    edge.add_stack_dependency(judge, "the settings that a gateway starts with")
     stream.add_stack_dependency(observability, "the topic that alerts go to")
     for name, value in cost_tags(environment).items():
         Tags.of(app).add(name, value)

@@ -105,6 +105,13 @@ def _instances(properties: Mapping[str, Any], resources: Resources) -> Charges:
     return [(f"ec2.instance_hour/{kind}", count)]
 
 
+def _database(properties: Mapping[str, Any], resources: Resources) -> Charges:
+    """A second zone is a second machine with a second disk."""
+    machines = 2 if properties.get("MultiAZ") else 1
+    yield f"rds.instance_hour/{properties['DBInstanceClass']}", machines
+    yield "rds.storage_gb_month", machines * float(properties.get("AllocatedStorage", 0))
+
+
 def _stream(properties: Mapping[str, Any], resources: Resources) -> Charges:
     if properties.get("StreamModeDetails", {}).get("StreamMode") == "ON_DEMAND":
         return [("kinesis.on_demand_hour", 1)]
@@ -144,6 +151,7 @@ _RULES: Final[Mapping[str, Callable[[Mapping[str, Any], Resources], Charges]]] =
     "AWS::KMS::Key": _one("kms.key_month"),
     "AWS::Kinesis::Stream": _stream,
     "AWS::Lambda::Alias": _alias,
+    "AWS::RDS::DBInstance": _database,
     "AWS::SecretsManager::Secret": _one("secretsmanager.secret_month"),
     "AWS::ServiceDiscovery::PrivateDnsNamespace": _one("servicediscovery.zone_month"),
     "AWS::WAFv2::WebACL": _acl,

@@ -21,6 +21,8 @@ ISOLATED = "isolated"
 CACHE_PORT = 6380
 """Not the port that everybody tries."""
 MODEL_PORT = 8000
+DATABASE_PORT = 5433
+"""Nor this one."""
 
 
 class Vpc(Construct):
@@ -59,9 +61,14 @@ class Vpc(Construct):
         self.gateways = self._group("Gateways", "The gateway service")
         self.nodes = self._group("Nodes", "Nodes that serve models")
         self.cache = self._group("Cache", "Redis")
-        for caller in (self.functions, self.gateways):
+        self.workers = self._group("Workers", "Workers of asynchronous requests")
+        self.database = self._group("Database", "History of asynchronous requests")
+        for caller in (self.functions, self.gateways, self.workers):
             self.cache.add_ingress_rule(caller, ec2.Port.tcp(CACHE_PORT), "Redis over TLS")
             self.nodes.add_ingress_rule(caller, ec2.Port.tcp(MODEL_PORT), "OpenAI protocol of a model server")
+        for caller in (self.gateways, self.workers):
+            self.database.add_ingress_rule(caller, ec2.Port.tcp(DATABASE_PORT), "PostgreSQL over TLS")
+        self._out_of_workers()
         self._endpoints(environment)
 
     def _flow_log_group(self, environment: Environment) -> logs.LogGroup:
@@ -74,9 +81,21 @@ class Vpc(Construct):
         )
 
     def _group(self, id: str, description: str) -> ec2.SecurityGroup:
+        closed = id in ("Cache", "Database", "Workers")
         return ec2.SecurityGroup(
-            self, id, vpc=self.vpc, description=description, allow_all_outbound=id != "Cache"
+            self, id, vpc=self.vpc, description=description, allow_all_outbound=not closed
         )
+
+    def _out_of_workers(self) -> None:
+        """AWS, models and webhooks over TLS, and three of ours by name: nothing else has a way out of a worker."""
+        ways = (
+            (self.cache, CACHE_PORT, "Redis over TLS"),
+            (self.database, DATABASE_PORT, "PostgreSQL over TLS"),
+            (self.nodes, MODEL_PORT, "OpenAI protocol of a model server"),
+            (ec2.Peer.any_ipv4(), 443, "AWS services, models and webhooks"),
+        )
+        for peer, port, what in ways:
+            self.workers.add_egress_rule(peer, ec2.Port.tcp(port), what)
 
     def _endpoints(self, environment: Environment) -> None:
         for name, service in (
@@ -87,7 +106,7 @@ class Vpc(Construct):
         if not environment.network.interface_endpoints:
             return
         group = self._group("Endpoints", "Interface endpoints of AWS services")
-        for caller in (self.functions, self.gateways, self.nodes):
+        for caller in (self.functions, self.gateways, self.nodes, self.workers):
             group.add_ingress_rule(caller, ec2.Port.tcp(443), "HTTPS to AWS services")
         for name in _reached(environment):
             self.vpc.add_interface_endpoint(

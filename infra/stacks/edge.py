@@ -20,12 +20,16 @@ from infra.constructs.edge.operated import operating
 from infra.constructs.edge.scaling import Scaling
 from infra.constructs.functions.grants import grants
 from infra.constructs.functions.settings import function_variables
+from infra.constructs.judge.permissions import storing
 from infra.environments import Environment
 from infra.naming import place, stack_name
 from infra.stacks.cache import CacheStack
 from infra.stacks.data import DataStack
 from infra.stacks.network import NetworkStack
 from router_core.deployment import resource_name
+
+ACCEPTING = {"TIERWISE_JOBS__WORKERS": "0", "TIERWISE_JOBS__CA_FILE": "/opt/tierwise/rds-ca.pem"}
+"""A gateway accepts asynchronous requests; workers run them."""
 
 
 class EdgeStack(Stack):
@@ -59,8 +63,12 @@ class EdgeStack(Stack):
         gateway = GatewayService(self, "Gateway", environment=environment, cluster=cluster, network=vpc)
         service = gateway.run(
             door,
-            variables=function_variables(environment, cache.redis),
-            grants=(*grants(environment, data.key.key_arn)["api"], *operating(environment)),
+            variables={**function_variables(environment, cache.redis), **ACCEPTING},
+            grants=(
+                *grants(environment, data.key.key_arn)["api"],
+                *operating(environment),
+                *storing(environment),
+            ),
             alarms=[alarm_name(environment.name, name) for name in RELEASE],
         )
         Scaling(self, "Scaling", environment=environment, service=service, balancer=door.balancer)

@@ -28,7 +28,7 @@ def test_no_group_lets_the_world_in(network: Stack) -> None:
     assert [rule for rule in rules if "CidrIp" in rule or "CidrIpv6" in rule] == []
 
 
-def test_the_cache_hears_functions_and_gateways_on_its_port_only(network: Stack) -> None:
+def test_the_cache_hears_functions_gateways_and_workers_on_its_port_only(network: Stack) -> None:
     groups = network.of("EC2::SecurityGroup")
     cache = next(name for name, group in groups.items() if group["GroupDescription"] == "Redis")
     callers = [
@@ -41,6 +41,7 @@ def test_the_cache_hears_functions_and_gateways_on_its_port_only(network: Stack)
     assert {groups[source]["GroupDescription"] for source in sources} == {
         "Lambda functions",
         "The gateway service",
+        "Workers of asynchronous requests",
     }
     (outwards,) = groups[cache]["SecurityGroupEgress"]
     assert outwards["CidrIp"] == "255.255.255.255/32"

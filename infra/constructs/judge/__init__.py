@@ -1,0 +1,1 @@
+"""Asynchronous requests on AWS: topics, queues, the database, workers, and what may be changed while they run."""
