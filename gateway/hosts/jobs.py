@@ -19,12 +19,14 @@ from gateway.hosts.composition import Parts
 from gateway.http.finished import FinishedAnswers
 from gateway.http.serving import Serving
 from gateway.jobs.assembly import JobsPlan, workers
+from gateway.jobs.live import live
 from gateway.jobs.store import JobStore, OpenJobs
 from gateway.jobs.worker import Worker
 from router_core.adapters.sqs.notes import Received, note_of
 from router_core.adapters.system_clock import SystemClock
 from router_core.deployment import JOBS, RELAY, STAGE
 from router_core.errors import ConfigurationError, StoreError
+from router_core.jobs.live import LiveStates
 
 SPARE_S: Final = 3.0
 """Left of the function's time to give back what did not end, and to deliver the records."""
@@ -50,9 +52,12 @@ async def build(parts: Parts) -> Act:
     parts.closing(carried.open.close)
     if queue == RELAY:
         return _relaying(carried, plan)
-    router, serving = await _answering(parts)
+    router, serving, states = await _answering(parts)
+    if states is not None:
+        carried = replace(carried, open=live(carried.open, states, clock))
     store = JobStore(_always(carried.open), wanted=lambda: True)
-    (worker,) = workers(replace(plan, store=store, queues=(queue,)), serving, router)
+    made = workers(replace(plan, store=store, queues=(queue,)), serving, router)
+    (worker,) = (one for one in made if isinstance(one, Worker))
 
     async def act(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         await parts.catch_up()
@@ -106,7 +111,7 @@ def _always(opened: OpenJobs) -> Callable[[], Awaitable[OpenJobs]]:
     return give
 
 
-async def _answering(parts: Parts) -> tuple[Router, Serving]:
+async def _answering(parts: Parts) -> tuple[Router, Serving, LiveStates | None]:
     """The path of a request, as in any other function."""
     built, outside = parts.adapters, parts.outside
     specs = tuple(target.spec for target in parts.targets.targets)
@@ -127,4 +132,5 @@ async def _answering(parts: Parts) -> tuple[Router, Serving]:
             guards=parts.guards,
         ),
     )
-    return router, Serving(router, stores.limiter, FinishedAnswers(_KEPT), streams=False)
+    serving = Serving(router, stores.limiter, FinishedAnswers(_KEPT), streams=False)
+    return router, serving, stores.live
