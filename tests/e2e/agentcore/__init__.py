@@ -1,0 +1,1 @@
+"""The agents as AgentCore Runtime hosts them."""
