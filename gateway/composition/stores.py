@@ -22,6 +22,7 @@ from gateway.settings.secrets import SecretRef, resolve
 from router_core.adapters.memory.rate_limit import MemoryRateLimiter
 from router_core.adapters.memory.response_store import MemoryResponseStore
 from router_core.errors import ConfigurationError, StoreError
+from router_core.jobs.live import LiveStates
 from router_core.ports import AffinityFeed, Clock, Ledger, RateLimiter, ResponseStore, StateStore
 from router_core.record import dataclass
 from router_core.reliability.key_limits import KeyLimits
@@ -38,7 +39,7 @@ async def _nothing_to_close() -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
-    """`shared` is state that all workers and replicas see, `ledger` what they spend together, `affinity` where they tell each other who served which session;
+    """`shared` is state that all workers and replicas see, `ledger` what they spend together, `affinity` where they tell each other who served which session, `live` how far jobs are;
     None where each has its own."""
 
     responses: ResponseStore
@@ -46,6 +47,7 @@ class Stores:
     shared: StateStore | None = None
     ledger: Ledger | None = None
     affinity: AffinityFeed | None = None
+    live: LiveStates | None = None
     close: Callable[[], Awaitable[None]] = _nothing_to_close
 
 
@@ -109,6 +111,7 @@ async def _redis_stores(made: Plan, clock: Clock, local: RateLimiter) -> Stores:
     place = redis_place(settings, os.environ)
     from router_core.adapters.redis.affinity import RedisAffinityFeed
     from router_core.adapters.redis.client import open_client
+    from router_core.adapters.redis.jobs import RedisLiveStates
     from router_core.adapters.redis.ledger import RedisLedger
     from router_core.adapters.redis.link import RedisLink
     from router_core.adapters.redis.rate_limit import RedisRateLimiter
@@ -137,6 +140,7 @@ async def _redis_stores(made: Plan, clock: Clock, local: RateLimiter) -> Stores:
         shared=RedisStateStore(link),
         ledger=RedisLedger(link),
         affinity=feed,
+        live=RedisLiveStates(link),
         close=close,
     )
 
