@@ -223,7 +223,7 @@ class Router:
     def _refresh(self) -> None:
         own = self._monitor.estimates()
         known = own if self._others is None else self._others.behind(own)
-        self._resource.refresh(self._ports.policy.rollout(), known, self._monitor.fits())
+        self._resource.refresh(self._ports.policy.rollout(), known, self._monitor.fits(), self._monitor.doubts())
 
 
 def embedding(request: EmbedRequest) -> InferenceRequest:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from agents.deliberation import classing, gate, routing, suspecting
@@ -17,6 +18,7 @@ from agents.deliberation.alike import look_alike
 from agents.deliberation.asked import Answered, Asker, Asking
 from agents.deliberation.asking import Question, Thinker
 from agents.deliberation.figures import Figures
+from agents.deliberation.outlook import Outlook
 from agents.deliberation.spending import Spending
 from agents.deliberation.suspecting import SAFETY
 from agents.deliberation.tools import History
@@ -28,13 +30,14 @@ from router_core.decision import RoutingDecision
 from router_core.deliberation import Advice, Word
 from router_core.errors import NoTargetError
 from router_core.monitoring import DeliberationNumbers
-from router_core.policy.deliberation import OFF, ON_THE_PATH
+from router_core.policy.deliberation import GATED, OFF, ON_THE_PATH, Deliberates
 from router_core.policy.document import Policy
 from router_core.ports import Clock, Ledger
 from router_core.record import dataclass
 from router_core.resources import TargetSpec
 from router_core.routing.decide import decide
 from router_core.routing.preferred import ROUTER, followed
+from router_core.signals.fingerprint import stable_fraction
 
 _log: Final = logging.getLogger("tierwise.deliberation")
 
@@ -68,9 +71,8 @@ class Deliberator:
 
     async def weigh(self, weighing: Weighing, started_s: float) -> Weighing:
         """The decision to take, and its context. Only a cancellation is raised."""
-        rules = weighing.table.policy.deliberation
         named = weighing.context.request_class
-        if all(rules[agent].mode(named) == OFF for agent in ON_THE_PATH):
+        if all(_rules(weighing, agent).mode(named) == OFF for agent in ON_THE_PATH):
             return weighing
         return await self._thought(weighing, Moment(started_s=started_s))
 
@@ -78,9 +80,9 @@ class Deliberator:
         """As `weigh`, for a person who wants to see both: asked whatever the mode, where it may be asked at all."""
         return await self._thought(weighing, Moment(started_s=self._now(), within_s=within_s))
 
-    def judged(self, request_id: str, score: float) -> None:
+    def judged(self, request_id: str, target: str, score: float) -> None:
         """An answer was judged, in [0, 1]: what the model is trusted with from now on."""
-        self._track.judged(request_id, score)
+        self._track.judged(request_id, target, score)
 
     def numbers(self) -> DeliberationNumbers:
         """What was asked so far, what came of it, what it cost."""
@@ -126,7 +128,12 @@ class Deliberator:
         questions = [(suspecting.suspect(weighing), 0.5)]
         if classing.askable(weighing.context):
             questions += [(classing.classify(weighing), doubt), (classing.score(weighing), doubt)]
-        answers = await asyncio.gather(*(self._answer(weighing, q, moment, sure) for q, sure in questions))
+        answers = await asyncio.gather(
+            *(
+                self._answer(weighing, question, moment, partial(self._reading, weighing, question, sure))
+                for question, sure in questions
+            )
+        )
         context, told = weighing.context, list(weighing.decision.advice)
         for (question, _), found in zip(questions, answers, strict=True):
             if found is None:
@@ -140,7 +147,25 @@ class Deliberator:
             decision = decide(context, weighing.table, weighing.inflight)
         except NoTargetError:
             return weighing
+        self._note_readings(weighing, questions, told, moved=decision.target != weighing.decision.target)
         return replace(weighing, context=context, decision=replace(decision, advice=tuple(told)))
+
+    def _reading(self, weighing: Weighing, question: Question, doubt: float) -> float:
+        place = (question.agent, weighing.decision.request_class)
+        return gate.worth_usd(
+            weighing.decision, weighing.table.policy, self._track.reading_gain(place, doubt)
+        )
+
+    def _note_readings(
+        self, weighing: Weighing, questions: list[tuple[Question, float]], told: list[Advice], *, moved: bool
+    ) -> None:
+        """Whether asking again about such a request may change anything: a warning, or the decision."""
+        doubts = {question.agent: doubt for question, doubt in questions}
+        for one in told:
+            if one.agent in doubts and not one.reused:
+                changed = one.accepted and (moved or one.agent == SAFETY)
+                place = (one.agent, weighing.decision.request_class)
+                self._track.read(place, doubts[one.agent], changed=changed)
 
     # ---- the router agent -----------------------------------------------------------------------------------------------
 
@@ -149,22 +174,32 @@ class Deliberator:
         if len(routing.candidates(fast)) < 2:
             return weighing
         lately = self._history.similar(weighing.context.tenant, weighing.context.task)
-        question = routing.question(weighing, lately)
-        found = await self._answer(weighing, question, moment, gate.doubt(fast))
+        question, seen = routing.question(weighing, lately), routing.foreseen(weighing)
+        place = (ROUTER, fast.request_class)
+        found = await self._answer(weighing, question, moment, lambda: self._choosing(weighing, seen, place))
         if found is None:
             return weighing
+        named = str(found[0].values["target"])
         advice = _advice(question, found, {"target": fast.target}, accepted=True)
-        made = self._followed(weighing, advice)
-        if not self._in_time(weighing, made, moment):
-            self._figures.count(ROUTER, "too_late_for_target")
-            return replace(weighing, decision=self._followed(weighing, replace(advice, accepted=False)))
-        self._figures.count(ROUTER, "reused" if advice.reused else "followed")
-        place, changed = Place.of(ROUTER, fast, gate.doubt(fast)), made.target != fast.target
-        self._track.answered(place, changed=changed)
-        if changed:
-            promised = gate.promised(fast, made, weighing.table.policy)
-            self._track.followed(made.request_id, place, promised)
+        made, outcome = self._followed(weighing, advice), "reused" if advice.reused else "followed"
+        if moment.within_s is None and _rules(weighing, ROUTER).mode(fast.request_class) == GATED:
+            believed = seen.pays(named, self._track.skills(place))
+        else:
+            believed = True
+        if not believed or not self._in_time(weighing, made, moment):
+            outcome = "too_late_for_target" if believed else "not_believed"
+            made = self._followed(weighing, replace(advice, accepted=False))
+        self._figures.count(ROUTER, outcome)
+        if not advice.reused:
+            good = seen.evidence(named, made.target)
+            self._track.advised(made.request_id, place, made.target, good)
         return replace(weighing, decision=made)
+
+    def _choosing(self, weighing: Weighing, seen: Outlook, place: Place) -> float:
+        """What asking is worth in USD, were the model as skilled as was drawn for this request."""
+        fraction = stable_fraction(f"skill:{weighing.decision.request_id}")
+        stake = weighing.table.policy.deliberation_limits.stake_usd(weighing.decision.request_class)
+        return stake * seen.worth(self._track.drawn(place, fraction))
 
     def _followed(self, weighing: Weighing, advice: Advice) -> RoutingDecision:
         told = (*weighing.decision.advice, advice)
@@ -180,17 +215,15 @@ class Deliberator:
     # ---- for both -------------------------------------------------------------------------------------------------------
 
     async def _answer(
-        self, weighing: Weighing, question: Question, moment: Moment, doubt: float
+        self, weighing: Weighing, question: Question, moment: Moment, worth_usd: Callable[[], float]
     ) -> tuple[Answered, bool] | None:
         """The answer and whether it was known, None where it isn't worth asking or does not come in time."""
-        agent, policy = question.agent, weighing.table.policy
-        within_s = moment.within_s
+        agent, within_s = question.agent, moment.within_s
+        rules = _rules(weighing, agent)
         if within_s is None:
-            rules = policy.deliberation[agent]
             if rules.mode(weighing.context.request_class) == OFF:
                 return None
-            spent_s = self._now() - moment.started_s
-            within_s = gate.budget_s(weighing.context, weighing.decision, policy, rules, spent_s)
+            within_s = gate.budget_s(weighing, rules, self._now() - moment.started_s)
             if within_s < gate.USEFUL_S:
                 self._figures.count(agent, "no_time")
                 return None
@@ -198,23 +231,29 @@ class Deliberator:
         known = self.asker.known(key)
         if known is not None:
             return known, True
-        if moment.within_s is None and not self._worth(weighing, question, doubt):
+        if moment.within_s is None and not self._worth(weighing, question, rules, worth_usd):
             self._figures.count(agent, "not_worth")
             return None
-        asking = Asking(key=key, question=question, tenant=weighing.context.tenant, policy=policy)
+        asking = Asking(
+            key=key, question=question, tenant=weighing.context.tenant, policy=weighing.table.policy
+        )
         answered = await self.asker.ask(asking, within_s)
         return None if answered is None else (answered, False)
 
-    def _worth(self, weighing: Weighing, question: Question, doubt: float) -> bool:
-        decision, policy = weighing.decision, weighing.table.policy
-        agent, rules = question.agent, policy.deliberation[question.agent]
-        gain = self._track.gain(Place.of(agent, decision, doubt), doubt)
+    def _worth(
+        self, weighing: Weighing, question: Question, rules: Deliberates, worth_usd: Callable[[], float]
+    ) -> bool:
+        decision, mode = weighing.decision, rules.mode(weighing.decision.request_class)
         return gate.asks(
-            rules.mode(decision.request_class),
-            sampled=gate.drawn(rules, agent, decision.request_id),
-            worth=gate.worth_usd(decision, policy, gain),
+            mode,
+            sampled=gate.drawn(rules, question.agent, decision.request_id),
+            worth=worth_usd() if mode == GATED else 0.0,
             price=self.asker.expected_usd(question),
         )
+
+
+def _rules(weighing: Weighing, agent: str) -> Deliberates:
+    return weighing.table.policy.deliberates(agent, weighing.context.tenant)
 
 
 def _seen(context: RequestContext, question: Question, answered: Answered, policy: Policy) -> RequestContext:

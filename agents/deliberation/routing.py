@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from agents.deliberation.asking import Choice, Form, Question
+from agents.deliberation.outlook import Outlook, outlook
 from agents.deliberation.prompt import prompt
 from agents.deliberation.quoting import quoted
 from agents.weighing import Weighing
@@ -39,6 +40,20 @@ def question(weighing: Weighing, lately: Sequence[Mapping[str, Any]] = ()) -> Qu
         "lately": list(lately),
     }
     return Question(agent=ROUTER, role="pro", prompt=prompt(ROUTER), text=quoted(facts), form=form(names))
+
+
+def foreseen(weighing: Weighing) -> Outlook:
+    """What advice about this decision may bring, by the figures that it was taken from."""
+    names, decision = candidates(weighing.decision), weighing.decision
+    weighed = weigh(weighing.context, weighing.table, weighing.inflight)
+    stake = weighing.table.policy.deliberation_limits.stake_usd(decision.request_class)
+    at = [weighing.table.index[name] for name in names]
+    return outlook(
+        names,
+        decision.target,
+        [weighed.quality[i] for i in at],
+        [weighed.cost_usd[i] / max(stake, 1e-9) for i in at],
+    )
 
 
 def form(names: tuple[str, ...]) -> Form:

@@ -1,94 +1,104 @@
-"""What asking a model has brought so far, by agent, class, fast choice and the doubt it was in.
+"""What is known of a model: how skilled it is at choosing targets, and how often it changes what the fast path read.
 
-Two things are counted apart, because only one of them is seen every time: how often the model prefers another target, and
-what that was worth where the answer was judged: its score less what the fast choice promised. Both begin with a prior, and what was
-seldom tried is taken to be a little better than that: a gate that never asks never learns.
+Skill is learned from judged answers, by agent and class of request: every answer that was asked about is evidence, whether the
+advice was followed or not, because it is likelier to be good at one skill than at another. What is believed is a chance for each
+skill; it begins even. To decide whether to ask, a skill is drawn from it, so that an unknown model is asked often and one that
+was found wanting hardly ever: the drawing ends the exploring by itself.
 """
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Final
 
-from router_core.decision import RoutingDecision
-from router_core.record import dataclass
+import numpy as np
+
+from agents.deliberation.outlook import SKILLS, Doubles
 
 BANDS: Final = 4
 """Bands of doubt between none and one half."""
-PRIOR_GAIN: Final = 0.25
-"""Quality that a changed choice is taken to bring before any was judged."""
-PRIOR_WEIGHT: Final = 4.0
-LEAST_CHANGES: Final = 0.2
-"""How often, at least, a model is taken to prefer another target before it was asked."""
-CURIOSITY: Final = 0.25
-"""What an untried place is worth beyond its prior, in quality; it falls with the root of the tries."""
 REMEMBERED: Final = 4096
 _MOST: Final = 500.0
-"""Counts are halved above this, so that a model that changes is noticed."""
+"""Evidence is halved above so many judgements, so that a model that changes is noticed."""
+PRIOR_GAIN: Final = 0.25
+"""Quality that a changed reading is taken to bring: nobody judges readings by themselves."""
+PRIOR_WEIGHT: Final = 4.0
+LEAST_CHANGES: Final = 0.2
+"""How often, at least, a model is taken to change a reading before it was asked."""
+Place = tuple[str, str]
+"""An agent and a class of request."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a question stands: decisions alike enough that asking about one tells of asking about another. `band` is the
-    doubt, of `BANDS`."""
-
-    agent: str
-    request_class: str
-    target: str
-    band: int
-
-    @classmethod
-    def of(cls, agent: str, decision: RoutingDecision, doubt: float) -> Place:
-        band = min(BANDS - 1, int(doubt * 2.0 * BANDS))
-        return cls(agent=agent, request_class=decision.request_class, target=decision.target, band=band)
+@dataclass(slots=True, eq=False)
+class _Evidence:
+    log: Doubles
+    judged: float = 0.0
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class _Seen:
+@dataclass(slots=True, eq=False)
+class _Readings:
     asked: float = 0.0
     changed: float = 0.0
-    judged: float = 0.0
-    gained: float = 0.0
 
 
 class TrackRecord:
     """One per process."""
 
     def __init__(self) -> None:
-        self._seen: dict[Place, _Seen] = {}
-        self._open: OrderedDict[str, tuple[Place, float]] = OrderedDict()
+        self._evidence: dict[Place, _Evidence] = {}
+        self._open: OrderedDict[str, tuple[Place, str, Doubles]] = OrderedDict()
+        self._readings: dict[tuple[Place, int], _Readings] = {}
 
-    def gain(self, place: Place, doubt: float) -> float:
-        """The quality that one question is expected to bring; below zero where the model made things worse."""
-        seen = self._seen.get(place, _Seen())
+    # ---- the skill of choosing ------------------------------------------------------------------------------------------
+
+    def skills(self, place: Place) -> Doubles:
+        """The chance of each of `SKILLS`."""
+        found = self._evidence.get(place)
+        if found is None:
+            return np.full(len(SKILLS), 1.0 / len(SKILLS))
+        chances = np.exp(found.log - found.log.max())
+        result: Doubles = chances / chances.sum()
+        return result
+
+    def drawn(self, place: Place, fraction: float) -> int:
+        """The skill at this fraction of what is believed, in [0, 1)."""
+        at = int(np.searchsorted(np.cumsum(self.skills(place)), fraction, side="right"))
+        return min(at, len(SKILLS) - 1)
+
+    def advised(self, request_id: str, place: Place, target: str, good: Doubles) -> None:
+        """A model was asked about a request that `target` answers; `good` is the chance that it does so well, by skill."""
+        self._open[request_id] = (place, target, good)
+        if len(self._open) > REMEMBERED:
+            self._open.popitem(last=False)
+
+    def judged(self, request_id: str, target: str, score: float) -> None:
+        """An answer was judged, in [0, 1]. One that another target gave in the end says nothing here."""
+        place, chosen, good = self._open.pop(request_id, (None, "", None))
+        if place is None or good is None or chosen != target:
+            return
+        seen = self._evidence.setdefault(place, _Evidence(log=np.zeros(len(SKILLS))))
+        seen.log = seen.log + score * np.log(good) + (1.0 - score) * np.log(1.0 - good)
+        seen.judged += 1.0
+        if seen.judged > _MOST:
+            seen.judged, seen.log = seen.judged / 2.0, seen.log / 2.0
+
+    # ---- how often a reading changes ------------------------------------------------------------------------------------
+
+    def reading_gain(self, place: Place, doubt: float) -> float:
+        """The quality that reading a request again is expected to bring, which falls while nothing changes."""
+        seen = self._readings.get((place, _band(doubt)), _Readings())
         changes = max(doubt, LEAST_CHANGES) * PRIOR_WEIGHT + seen.changed
-        each = PRIOR_GAIN * PRIOR_WEIGHT + seen.gained
-        expected = changes / (PRIOR_WEIGHT + seen.asked) * (each / (PRIOR_WEIGHT + seen.judged))
-        return expected + CURIOSITY / math.sqrt(1.0 + seen.asked)
+        return PRIOR_GAIN * changes / (PRIOR_WEIGHT + seen.asked)
 
-    def answered(self, place: Place, *, changed: bool) -> None:
-        """A model answered in time, and preferred another target or the fast choice."""
-        seen = self._seen.setdefault(place, _Seen())
+    def read(self, place: Place, doubt: float, *, changed: bool) -> None:
+        """A model read a request, and the decision changed by it or did not."""
+        seen = self._readings.setdefault((place, _band(doubt)), _Readings())
         seen.asked += 1.0
         seen.changed += changed
         if seen.asked > _MOST:
             seen.asked, seen.changed = seen.asked / 2.0, seen.changed / 2.0
 
-    def followed(self, request_id: str, place: Place, promised: float) -> None:
-        """A decision follows a changed choice; `promised` is the quality at which that would be no gain."""
-        self._open[request_id] = (place, promised)
-        if len(self._open) > REMEMBERED:
-            self._open.popitem(last=False)
 
-    def judged(self, request_id: str, score: float) -> None:
-        """An answer was judged, in [0, 1]."""
-        found = self._open.pop(request_id, None)
-        if found is None:
-            return
-        place, promised = found
-        seen = self._seen.setdefault(place, _Seen())
-        seen.judged += 1.0
-        seen.gained += score - promised
-        if seen.judged > _MOST:
-            seen.judged, seen.gained = seen.judged / 2.0, seen.gained / 2.0
+def _band(doubt: float) -> int:
+    return min(BANDS - 1, int(doubt * 2.0 * BANDS))

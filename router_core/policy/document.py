@@ -7,12 +7,12 @@ Weights need not add up to one; they are normalised when the policy is compiled 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from router_core.inference import COMPLIANCES, OBJECTIVES, TIERS
-from router_core.policy.deliberation import AGENTS, Deliberates, DeliberationLimits
+from router_core.policy.deliberation import AGENTS, OFF, Deliberates, DeliberationLimits, TenantModes
 from router_core.policy.guarding import GuardPolicy
 from router_core.policy.judging import Judging
 from router_core.policy.proposals import Proposals
@@ -214,6 +214,7 @@ class Policy:
     scorer: Scoring = Scoring()
     judging: Judging = Judging()
     deliberation: Mapping[str, Deliberates] = field(default_factory=_deliberation)
+    deliberation_tenants: TenantModes = field(default_factory=lambda: MappingProxyType({}))
     deliberation_limits: DeliberationLimits = DeliberationLimits()
     proposals: Proposals = Proposals()
     guard: GuardPolicy = GuardPolicy()
@@ -225,6 +226,21 @@ class Policy:
     @property
     def label(self) -> str:
         return f"{self.name}@{self.version}"
+
+    def deliberates(self, agent: str, tenant: str) -> Deliberates:
+        """When this agent asks its model about a tenant's requests."""
+        rules = self.deliberation[agent]
+        modes: Mapping[str, Any] = self.deliberation_tenants.get(tenant, {}).get(agent, {})
+        return replace(rules, **modes) if modes else rules
+
+    def thinks(self, agents: tuple[str, ...] = AGENTS) -> bool:
+        """Whether any of these agents may ask its model about any request."""
+        return any(self.deliberation[agent].on for agent in agents) or any(
+            mode != OFF
+            for own in self.deliberation_tenants.values()
+            for agent in agents
+            for mode in own.get(agent, {}).values()
+        )
 
 
 KEYED_SECTIONS: Final[Mapping[str, tuple[type, tuple[str, ...]]]] = {

@@ -7,7 +7,7 @@ depth and numbers are bounded before anything is built.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields, replace
 from hashlib import sha256
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from router_core.errors import ConfigurationError
 from router_core.inference import DEVICE_CLASSES, OBJECTIVES, PRIVACY_LEVELS, THERMALS, TIERS
-from router_core.policy.deliberation import MODES
+from router_core.policy.deliberation import MODES, tenant_document, tenant_modes
 from router_core.policy.document import KEYED_SECTIONS, SCHEMA, SECTIONS, Policy
 from router_core.policy.guarding import guard_document, guard_policy
 from router_core.policy.judging import METHODS, MOST_JUDGES
@@ -35,7 +35,17 @@ _AT_LEAST_ONE: Final = frozenset(
     {"attempts", "attempts_per_target", "failures", "judges", "min_samples", "max_output_tokens"}
 )
 _POSITIVE: Final = frozenset(
-    {"latency_ms", "cost_usd", "energy_j", "deadline_ms", "stream_idle_ms", "saturation", "budget_ms", "every_h"}
+    {
+        "latency_ms",
+        "cost_usd",
+        "energy_j",
+        "deadline_ms",
+        "stream_idle_ms",
+        "saturation",
+        "budget_ms",
+        "every_h",
+        "async_budget_ms",
+    }
 )
 _WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "max_privacy": PRIVACY_LEVELS,
@@ -89,6 +99,7 @@ def to_document(policy: Policy) -> dict[str, Any]:
         document[section] = asdict(getattr(policy, section))
     document["guard"] = guard_document(policy.guard)
     document["raise_privacy_by_pii"] = policy.raise_privacy_by_pii
+    document |= tenant_document(policy.deliberation_tenants)
     plain: dict[str, Any] = json.loads(json.dumps(document))
     return plain
 
@@ -111,23 +122,24 @@ def _section(key: str, value: object, default: Any) -> Any:
         return _fields(key, value, default)
     if key == "version":
         return _number(key, value, integer=True, low=1)
-    if key == "name":
-        return _name(value)
-    if key == "guard":
-        return guard_policy(value)
+    if key in _READERS:
+        return _READERS[key](value)
     if key == "raise_privacy_by_pii":
         return _value(key, value, True)
     raise ConfigurationError(f"policy: unknown key {key}")
 
 
 def _name(value: object) -> str:
-    if (
-        not isinstance(value, str)
-        or not value.replace("-", "").replace("_", "").isalnum()
-        or len(value) > 64
-    ):
+    if not isinstance(value, str) or not value.replace("-", "").replace("_", "").isalnum() or len(value) > 64:
         raise ConfigurationError("policy: name must be 1 to 64 letters, digits, - or _")
     return value
+
+
+_READERS: Final[Mapping[str, Callable[[object], Any]]] = {
+    "name": _name,
+    "guard": guard_policy,
+    "deliberation_tenants": tenant_modes,
+}
 
 
 def _fields(path: str, value: object, default: Any) -> Any:

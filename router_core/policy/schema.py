@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
+from router_core.policy.deliberation import tenant_schema
 from router_core.policy.document import KEYED_SECTIONS, SCHEMA, SECTIONS, Policy
 from router_core.policy.guarding import guard_schema
 
@@ -17,6 +18,7 @@ def json_schema() -> dict[str, Any]:
         "name": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
         "version": {"type": "integer", "minimum": 1},
         "guard": guard_schema(),
+        "deliberation_tenants": tenant_schema(),
         "raise_privacy_by_pii": {"type": "boolean"},
     }
     for section, (_, names) in KEYED_SECTIONS.items():

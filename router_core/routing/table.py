@@ -27,6 +27,8 @@ Array = NDArray[np.float64]
 Position = tuple[float, float, float]
 DROP: Final[Mapping[str, float]] = {"device": 1.0, "mec": 0.6, "cloud": 0.6}
 """Quality lost per unit of complexity above a target's capability."""
+CURIOSITY: Final = 4.0
+"""How much oftener than others a target is explored that is fully doubted."""
 TYPICAL_TOKENS: Final = 64
 """Answer length by which a request in flight is taken to hold up the next."""
 TIER_PRIVACY: Final[Mapping[str, float]] = {"device": 1.0, "mec": 0.6, "cloud": 0.2}
@@ -95,6 +97,8 @@ class TargetTable:
     dearest_in: float
     dearest_out: float
     objectives: Mapping[str, Objective]
+    curious: tuple[float, ...] | None
+    """What each target counts for when chance explores, in parts; None where all count the same."""
     thinks: bool
     """Whether the policy has any model asked about a request while it waits."""
     permitted: dict[object, tuple[tuple[int, ...], tuple[str | None, ...]]] = field(default_factory=dict)
@@ -129,8 +133,15 @@ def compile_table(state: ResourceState, policy: Policy) -> TargetTable:
         objectives={
             name: _objective(policy.objectives[name], policy.references, targets) for name in OBJECTIVES
         },
-        thinks=any(policy.deliberation[agent].on for agent in ON_THE_PATH),
+        curious=_curious(targets),
+        thinks=policy.thinks(ON_THE_PATH),
     )
+
+
+def _curious(targets: tuple[Target, ...]) -> tuple[float, ...] | None:
+    if not any(target.state.doubt for target in targets):
+        return None
+    return tuple(1.0 + CURIOSITY * target.state.doubt for target in targets)
 
 
 def _row(target: Target, policy: Policy) -> Row:

@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agents.deliberation import gate
 from agents.weighing import Weighing
 from router_core.adapters.memory.ledger import MemoryLedger
 from router_core.errors import NotTakenError, StoreError
 from router_core.inference import Preferences, Privacy
+from router_core.policy.parse import from_document
 from tests.unit.agents.house import CLOUD, DEVICE, MEC, ask
 from tests.unit.deliberation.thinking import (
     ALWAYS,
@@ -193,21 +195,75 @@ def test_no_answer_reaches_what_is_not_permitted(answer: dict[str, Any]) -> None
     assert made.rejected == fast.decision.rejected
 
 
-async def test_the_track_record_follows_judgements() -> None:
-    gated: dict[str, dict[str, Any]] = {"router": {**dict.fromkeys(ALWAYS, "gated"), "budget_ms": 80.0}}
-    gated["router"]["sample_rate"] = 0.0
+GATED = {"router": {**dict.fromkeys(ALWAYS, "gated"), "budget_ms": 80.0, "sample_rate": 0.0}}
+
+
+async def judged_so(score: float, count: int = 300) -> tuple[int, int, dict[tuple[str, str], int]]:
+    """How many of the first and of the last 50 requests are asked about where every advised answer is judged so; and outcomes."""
     thinker = FakeThinker({"router": prefers("cloud/pro")})
-    rules = policy(gated, stake_simple_usd=0.1)
+    rules = policy(GATED, stake_simple_usd=0.1, reuse_s=0.0, usd_per_day=99.0, tenant_usd_per_day=99.0)
     thinks = deliberator(thinker, MemoryLedger())
-    tie = weighing(rules=rules, specs=(MEC, replace(MEC, name="mec/b"), CLOUD))
-    assert (await thinks.weigh(tie, START)).decision.decided_by == "deliberated"
-    for number in range(300):
+    tie = weighing(rules=rules, specs=(replace(MEC, quality_default=0.6), CLOUD))
+    assert tie.decision.target == "mec/a"
+    asked = []
+    for number in range(count):
         one = replace(tie, decision=replace(tie.decision, request_id=f"r{number}"))
-        await thinks.weigh(one, START)
-        thinks.judged(f"r{number}", 0.0)
-    fresh = weighing(ask("a" * 400, request_id="last"), rules, (MEC, replace(MEC, name="mec/b"), CLOUD))
-    before = len(thinker.asked)
-    assert await thinks.weigh(fresh, START) == fresh
-    assert len(thinker.asked) == before
-    assert thinks.numbers().outcomes["router", "not_worth"] >= 1
+        before = len(thinker.asked)
+        made = (await thinks.weigh(one, START)).decision
+        thinks.judged(f"r{number}", made.target, score if made.target == "cloud/pro" else 1.0 - score)
+        asked.append(len(thinker.asked) - before)
     await thinks.close()
+    return sum(asked[:50]), sum(asked[-50:]), dict(thinks.numbers().outcomes)
+
+
+async def test_a_model_that_is_right_is_asked_ever_more_and_one_that_is_wrong_hardly_again() -> None:
+    first, last, outcomes = await judged_so(1.0)
+    assert 20 <= first <= last == 50
+    assert outcomes["router", "followed"] > 200
+    _, wrong, outcomes = await judged_so(0.0)
+    assert wrong <= 10
+    assert outcomes["router", "not_worth"] > 150
+
+
+async def test_advice_that_is_not_believed_is_recorded_and_not_followed() -> None:
+    rules = policy({"router": {**GATED["router"], "sample_rate": 1.0}}, stake_simple_usd=0.0001)
+    fast = weighing(rules=rules, specs=(MEC, replace(CLOUD, price_in=20.0, price_out=100.0)))
+    assert fast.decision.target == "mec/a"
+    made = (await weigh(FakeThinker({"router": prefers("cloud/pro")}), fast)).decision
+    (advice,) = made.advice
+    assert (made.target, made.decided_by, advice.accepted) == ("mec/a", "fast", False)
+    assert advice.answer["target"] == "cloud/pro"
+
+
+async def test_a_judgement_of_another_targets_answer_teaches_nothing() -> None:
+    thinks = deliberator(FakeThinker({"router": prefers("cloud/pro")}))
+    given = weighing(rules=policy(None, reuse_s=0.0))
+    await thinks.weigh(given, START)
+    thinks.judged("req_1", "mec/other", 0.0)
+    even = thinks._track.skills(("router", "simple"))
+    assert max(even) == min(even)
+    await thinks.close()
+
+
+async def test_a_tenant_has_modes_of_its_own() -> None:
+    own = {"acme": {"router": {"simple": "off"}}, "blue": {"router": {"simple": "always"}}}
+    off = {"router": {"budget_ms": 80.0}}
+    everybody = from_document(
+        {"deliberation": {"router": {**ALWAYS, "budget_ms": 80.0}}, "deliberation_tenants": own}
+    )
+    nobody = from_document({"deliberation": off, "deliberation_tenants": own})
+    blue = replace(ask().caller, tenant="blue")
+    for rules, caller, asked in ((everybody, ask().caller, 0), (nobody, blue, 1), (nobody, ask().caller, 0)):
+        thinker = FakeThinker()
+        given = weighing(ask(caller=caller), rules)
+        assert given.table.thinks
+        await weigh(thinker, given)
+        assert len(thinker.asked) == asked
+
+
+async def test_where_nobody_waits_the_budget_is_the_policys_longer_one() -> None:
+    rules = policy({"router": {**ALWAYS, "budget_ms": 60.0, "async_budget_ms": 5000.0}})
+    for asynchronous, budget_s in ((False, 0.06), (True, 5.0)):
+        given = weighing(ask(asynchronous=asynchronous), rules)
+        own = rules.deliberates("router", "acme")
+        assert gate.budget_s(given, own, 0.0) == pytest.approx(budget_s)
