@@ -9,7 +9,17 @@ from typing import Final
 from router_core.context import RequestContext
 from router_core.errors import GuardBlockedError
 from router_core.inference import TIERS
-from router_core.policy.guarding import BLOCK, FORCE, INJECTION, MASK, MODERATION, PII, GuardPolicy, GuardRule
+from router_core.policy.guarding import (
+    BLOCK,
+    FORCE,
+    INJECTION,
+    MASK,
+    MODERATION,
+    PII,
+    REPORT,
+    GuardPolicy,
+    GuardRule,
+)
 
 REPORTED: Final = "reported"
 BLOCKED, FORCED, MASKED = "blocked", "forced", "masked"
@@ -74,3 +84,15 @@ def screened_here(context: RequestContext, guard: GuardPolicy) -> RequestContext
     found = fired(context, guard)
     refuse(found)
     return marked(context, found)
+
+
+def needs_others(context: RequestContext, guard: GuardPolicy) -> bool:
+    """Whether a host that has nobody to ask may not answer: a guard must have judged it, or values may have to be kept back."""
+    for rule in guard.rules:
+        if not applies(rule, context):
+            continue
+        if rule.on == MODERATION and guard.closed(rule, context.request_class):
+            return True
+        if rule.on == PII and rule.reads_output and rule.action != REPORT:
+            return True
+    return False

@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from agents.context import NO_HISTORY, ContextAgent, History
+from agents.guarding.rules import needs_others, screened_here
 from edge_runtime.protocol.bundle import Bundle
 from router_core.context import RequestContext
 from router_core.decision import RoutingDecision
-from router_core.inference import InferenceRequest
+from router_core.errors import GuardBlockedError, NoPermittedTargetError
+from router_core.inference import TIERS, InferenceRequest
 from router_core.policy.document import Policy
 from router_core.resources import ResourceState, Target, TargetSpec, TargetState
 from router_core.routing.constraints import RESTRICTED
@@ -67,9 +69,25 @@ class DeviceRouter:
         """Raises `NoTargetError`. `trusted`: the bundle is valid now."""
         kept = stays(context)
         table = self.home if kept or not trusted or self.all is None else self.all
+        context = guarded(context, table)
         return Turn(
             request=request, context=context, decision=decide(context, table), table=table, stays=kept
         )
+
+
+def guarded(context: RequestContext, table: TargetTable) -> RequestContext:
+    """The policy's guard, as far as it can be had without asking anybody: what must be judged by others, on its way in or
+    out, is not answered here. Raises `NoPermittedTargetError` for what a rule refuses."""
+    guard = table.policy.guard
+    try:
+        context = screened_here(context, guard)
+    except GuardBlockedError as error:
+        why = f"guard: {', '.join(error.rules)}"
+        raise NoPermittedTargetError(str(error), rejected=dict.fromkeys(table.names, why)) from error
+    if needs_others(context, guard):
+        away = tuple(tier for tier in context.guard_tiers or TIERS if tier != DEVICE)
+        return replace(context, guard_tiers=away or ("cloud",))
+    return context
 
 
 def stays(context: RequestContext) -> bool:

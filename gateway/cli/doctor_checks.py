@@ -6,6 +6,7 @@ import os
 import socket
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -48,6 +49,7 @@ def examine(config: str | None, *, sandbox: bool) -> list[Finding]:
         _events(settings),
         _redis(settings),
         *_stores(settings),
+        *_guards(settings),
         *_surroundings(),
     ]
 
@@ -174,6 +176,20 @@ def _stores(settings: Settings) -> Iterator[Finding]:
         error = unreachable(settings.stores, key)
         what = f"stores.{key}"
         yield _ok(what, f"{name} is readable") if error is None else _fail(what, f"{name}: {error}")
+
+
+def _guards(settings: Settings) -> Iterator[Finding]:
+    """The guards that are configured, and those that the policy names and nobody configured: a rule of theirs never fires."""
+    for guard in settings.guards:
+        url = guard.endpoint_url or guard.base_url
+        what = f"guard {guard.name}"
+        yield _ok(what, f"Bedrock guardrail in {guard.region}") if url is None else _reach(what, url)
+    with suppress(TierwiseError):
+        rules = rollout_now(settings.policy).stable.guard.rules
+        for name in sorted(
+            {name for rule in rules for name in rule.guards} - {g.name for g in settings.guards}
+        ):
+            yield _fail(f"guard {name}", "the policy asks it, and no [[guards]] has this name")
 
 
 def _surroundings() -> Iterator[Finding]:

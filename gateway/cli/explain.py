@@ -58,6 +58,8 @@ def _show(answer: dict[str, Any]) -> None:
         f"class {routing['class']}, confidence {routing['confidence']:.2f}, risk {routing['risk']}, "
         f"policy {routing['policy']}, decided by {routing['decided_by']}"
     )
+    if routing.get("guard"):
+        print(f"guard: {', '.join(routing['guard'])}")
 
 
 def _replay(options: argparse.Namespace) -> int:

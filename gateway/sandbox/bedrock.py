@@ -21,6 +21,7 @@ from gateway.sandbox.embedding import embed
 from gateway.sandbox.eventstream import CONTENT_TYPE
 from gateway.sandbox.examples import ExampleError
 from gateway.sandbox.faults import Script, Seen, Step
+from gateway.sandbox.guarding import guardrail
 from gateway.sandbox.replies import reply_to
 from gateway.sandbox.signature import AwsKeys, SignatureError, check_signature
 
@@ -86,6 +87,8 @@ class BedrockStandIn:
             await self._route(request, send)
         except SignatureError as error:
             await _send_error(send, AwsError(403, error.code, str(error)))
+        except guardrail.NoGuardrailError as error:
+            await _send_error(send, AwsError(404, "ResourceNotFoundException", str(error)))
         except (RequestRefusedError, ExampleError) as error:
             await _send_error(send, AwsError(400, "ValidationException", str(error)))
         except AwsError as error:
@@ -93,6 +96,9 @@ class BedrockStandIn:
 
     async def _route(self, request: wire.Request, send: Send) -> None:
         # Matched before decoding: a model id that is an ARN carries an encoded slash.
+        if request.method == "POST" and (guards := guardrail.ROUTE.fullmatch(request.raw_path)) is not None:
+            await self._guardrail(guards, request, send)
+            return
         route = _ROUTE.fullmatch(request.raw_path)
         if request.method != "POST" or route is None:
             self.seen.record("", request.path, request.body)
@@ -111,12 +117,21 @@ class BedrockStandIn:
         else:
             await self._converse(model, body, send, streams=route["verb"] == "converse-stream")
 
+    async def _guardrail(self, route: re.Match[str], request: wire.Request, send: Send) -> None:
+        """`ApplyGuardrail`; its script is the one of the guardrail's id."""
+        name, version = urllib.parse.unquote(route["guardrail"]), urllib.parse.unquote(route["version"])
+        self.seen.record(name, request.path, request.body)
+        check_signature(request, self.keys)
+        if await self._step(name, send) is not None:
+            answer = guardrail.apply_guardrail(name, version, wire.parse_object(request.body))
+            await wire.send_json(send, 200, answer, _request_id())
+
     async def _converse(self, model: str, body: dict[str, Any], send: Send, *, streams: bool) -> None:
         check_converse("ConverseStream" if streams else "Converse", model, body)
         step = await self._step(model, send)
         if step is None:
             return
-        reply = reply_to(converse.question_of(model, body, step))
+        reply = guardrail.guarded(body, reply_to(converse.question_of(model, body, step)))
         tokens = converse.prompt_tokens(body)
         pace = pacing.cloud_pace(model).scaled(self.pace).after_prompt(tokens, step)
         if streams:

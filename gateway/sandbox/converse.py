@@ -25,6 +25,7 @@ _STOP_REASONS = {
     "length": "max_tokens",
     "tool": "tool_use",
     "stop_sequence": "stop_sequence",
+    "guardrail": "guardrail_intervened",
 }
 _ANSWERING = "StructuredOutputTool"
 """How Strands describes the tool whose arguments are the answer."""

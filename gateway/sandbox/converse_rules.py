@@ -18,7 +18,8 @@ class RequestRefusedError(Exception):
 
 
 @lru_cache(maxsize=1)
-def _service() -> Any:
+def service() -> Any:
+    """The description of bedrock-runtime."""
     # Loaded on the first request: reading the service model takes longer than starting the stand-in.
     description = (
         import_module("botocore.loaders").Loader().load_service_model("bedrock-runtime", "service-2")
@@ -28,7 +29,7 @@ def _service() -> Any:
 
 def check_converse(operation: str, model: str, body: Mapping[str, Any]) -> None:
     """Accept a body of `Converse` or `ConverseStream`. Raises `RequestRefusedError` naming what is wrong."""
-    shape = _service().operation_model(operation).input_shape
+    shape = service().operation_model(operation).input_shape
     if "modelId" in body:
         raise RequestRefusedError('Unknown parameter in input: "modelId"')
     params = {**body, "modelId": model}

@@ -6,7 +6,7 @@ Generation, embeddings, model list, health, version and metrics. What it says is
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.sandbox import mec_embeddings, mec_metrics, pacing, wire
 from gateway.sandbox.examples import ExampleError
 from gateway.sandbox.faults import Script, Seen, Step
+from gateway.sandbox.guarding.moderation import PATH, SAFETY_MODEL, moderation, verdict
 from gateway.sandbox.mec_answers import Writer
 from gateway.sandbox.mec_engine import Engine
 from gateway.sandbox.mec_errors import ApiError, scripted
@@ -114,6 +115,9 @@ class MecStandIn:
             said = self.adapters.act(request.path, _object(request))
             await wire.send_bytes(send, 200, said.encode(), {"content-type": "text/plain; charset=utf-8"})
             return
+        if request.path == PATH:
+            await self._moderate(_object(request), send)
+            return
         if request.path not in {_CHAT, _COMPLETIONS, _EMBEDDINGS}:
             raise ApiError(404, "Not Found")
         body = self._body(request)
@@ -127,6 +131,13 @@ class MecStandIn:
             await self._embed(body, step, send)
         else:
             await self._generate(request.path, body, step, send)
+
+    async def _moderate(self, body: dict[str, Any], send: Send) -> None:
+        step = self.script.take(str(body.get("model")))
+        await pacing.hold(step.delay_ms)
+        if step.fails:
+            raise scripted(step)
+        await wire.send_json(send, 200, step.body or moderation(body))
 
     def _body(self, request: wire.Request) -> dict[str, Any]:
         body = _object(request)
@@ -142,6 +153,8 @@ class MecStandIn:
         return body
 
     async def _generate(self, path: str, body: dict[str, Any], step: Step, send: Send) -> None:
+        if body["model"].startswith(SAFETY_MODEL) and step.text is None:
+            step = replace(step, text=verdict(body))
         try:
             job = (chat_job if path == _CHAT else completion_job)(body, step)
             self._check_length(job)

@@ -21,7 +21,7 @@ _VERBS = frozenset(
 )
 _PIECE_OF_JSON = 12
 
-Finish = Literal["stop", "length", "tool", "stop_sequence"]
+Finish = Literal["stop", "length", "tool", "stop_sequence", "guardrail"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from agents.context import ContextAgent
+from agents.guarding.rules import screened_here
 from agents.weighing import Weighing
 from gateway.cli.request import body_of
 from gateway.composition.plan import Plan
@@ -30,7 +31,7 @@ def decided(options: argparse.Namespace, made: Plan) -> Weighing:
     caller = Caller(tenant="local", key_id="cli", role="admin")
     request = inference_request(body, caller, "explain", cache_allowed=False)
     up = tuple(Target(spec=target.spec, state=TargetState(health="up")) for target in made.targets)
-    context = ContextAgent(foresee).read(request, policy)
+    context = screened_here(ContextAgent(foresee).read(request, policy), policy.guard)
     table = compile_table(ResourceState.of(up), policy)
     return Weighing(
         request=request, context=context, decision=decide(context, table), table=table, inflight=()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.settings.guards import GuardSettings
 from gateway.settings.jobs import JobSettings
 from gateway.settings.loading import load
 from gateway.settings.schema import (
@@ -38,7 +39,7 @@ PAGE = (ROOT / "docs" / "configuration.md").read_text()
     [(ServerSettings, ""), (TargetSettings, ""), (KeySettings, ""), (PolicySettings, "policy."), (EventSettings, "events."),
      (CacheSettings, "cache."), (DeviceSettings, "device."), (TracingSettings, "tracing."), (DataSettings, "data."),
      (RedisSettings, "redis."), (StoreSettings, "stores."), (JobSettings, "jobs."),
-     (SignalSettings, "signals."), (DeliberationSettings, "deliberation."), (NodesSettings, "nodes."), (NodeSettings, "")],
+     (SignalSettings, "signals."), (DeliberationSettings, "deliberation."), (NodesSettings, "nodes."), (NodeSettings, ""), (GuardSettings, "")],
 )  # fmt: skip
 def test_every_key_is_on_the_page(cls: type, prefix: str) -> None:
     assert [item.name for item in fields(cls) if f"`{prefix}{item.name}`" not in PAGE] == []
