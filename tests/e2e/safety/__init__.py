@@ -1,0 +1,1 @@
+"""Content that must not pass, on every way in and out."""
