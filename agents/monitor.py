@@ -159,6 +159,10 @@ class MonitorAgent:
         told = {name: self.learner.fit(name)[1:] for name in self.learner.known}
         return {name: fit for name, fit in told.items() if any(fit)}
 
+    def doubts(self) -> Mapping[str, float]:
+        """Which targets do not answer as they used to, in [0, 1]."""
+        return self.learner.drift.doubts()
+
     def snapshot(
         self, up: Mapping[str, bool], inflight: Mapping[str, int], *, dropped: int, policy_refused: int
     ) -> MonitorSnapshot:

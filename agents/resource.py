@@ -34,6 +34,7 @@ THROTTLE_S: Final = 1.0
 RATE_SHARE: Final = 0.3
 UNSEEN: Final = Estimates()
 UNFITTED: Final[Mapping[str, tuple[float, ...]]] = MappingProxyType({})
+UNDOUBTED: Final[Mapping[str, float]] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -77,6 +78,7 @@ class TargetView:
     decode_ms: float | None
     error_rate: float
     quality_delta: float
+    doubt: float
     detail: str
 
 
@@ -93,7 +95,7 @@ class ResourceAgent:
         self._clock = clock
         self._watches = {spec.name: _Watch() for spec in specs}
         self._estimates: Mapping[str, Estimates] = {}
-        self._fits = UNFITTED
+        self._fits, self._doubts = UNFITTED, UNDOUBTED
         self._inflight: dict[int, int] = {}
         self.rollout = rollout
         self.table, self.canary = self._compiled(self._observed())
@@ -158,10 +160,11 @@ class ResourceAgent:
         rollout: Rollout,
         estimates: Mapping[str, Estimates],
         fits: Mapping[str, tuple[float, ...]] = UNFITTED,
+        doubts: Mapping[str, float] = UNDOUBTED,
     ) -> None:
         """Fold what was learned into a new snapshot; called on a timer, off the request path. `fits` are what judgements say
-        by feature, where they say anything."""
-        self._estimates, self._fits = estimates, fits
+        by feature, where they say anything, `doubts` of which targets they say that they have changed."""
+        self._estimates, self._fits, self._doubts = estimates, fits, doubts
         self._swap(rollout)
 
     def specs(self) -> tuple[TargetSpec, ...]:
@@ -241,6 +244,7 @@ class ResourceAgent:
             error_rate=round(estimates.error_rate, 2),
             quality_delta=round(estimates.quality_delta, 3),
             quality_fit=self._fits.get(spec.name, ()),
+            doubt=round(self._doubts.get(spec.name, 0.0), 1),
             residency=watch.residency or "hot",
         )
         if watch.draining:

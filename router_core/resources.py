@@ -75,7 +75,8 @@ class TargetSpec:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetState:
     """A target as last observed. None means not observed yet: the spec's prior counts. `quality_fit` are what judgements say
-    of its quality beside `quality_delta`, by feature (`router_core.learning.online`); empty while they say nothing.
+    of its quality beside `quality_delta`, by feature (`router_core.learning.online`); empty while they say nothing. `doubt` in
+    [0, 1] says how far it is suspected of not being what it was (`router_core.learning.drift`).
     `saturation` >= 1 means busy; `queue_ms` expected wait; `retry_after_s` how long it asked to be left alone."""
 
     health: Health = "unknown"
@@ -92,6 +93,7 @@ class TargetState:
     error_rate: float = 0.0
     quality_delta: float = 0.0
     quality_fit: tuple[float, ...] = ()
+    doubt: float = 0.0
     throttled: bool = False
     residency: str = "hot"
 
@@ -138,6 +140,8 @@ def _plain(target: Target) -> dict[str, Any]:
     plain = asdict(target)
     if not target.state.quality_fit:
         del plain["state"]["quality_fit"]
+    if not target.state.doubt:
+        del plain["state"]["doubt"]
     return plain
 
 

@@ -43,6 +43,10 @@ class Stream:
     lie: str = "invert"
     noise: float = 0.0
 
+    def rate(self, doubt: float) -> float:
+        """The share that is judged: more of the answers of a target that is doubted, as a gateway does."""
+        return self.judged + doubt * (1.0 - self.judged)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worth:
@@ -85,7 +89,7 @@ def play(stream: Stream) -> Worth:
         sums["learning"] += worth[chosen]
         sums["best"] += max(worth.values())
         learner.decided(context)
-        if chance.random() < stream.judged:
+        if chance.random() < stream.rate(learner.drift.doubt(chosen)):
             score = _score(stream, judge, truth.quality(context, chosen), chosen, chance)
             learner.judged(
                 Judged(
@@ -107,7 +111,9 @@ def table_with(learner: OnlineLearner, used: Policy, specs: tuple[TargetSpec, ..
     made = []
     for spec in specs:
         fit = learner.fit(spec.name)
-        state = TargetState(health="up", quality_delta=fit[0], quality_fit=fit[1:] if any(fit[1:]) else ())
+        doubt = round(learner.drift.doubt(spec.name), 1)
+        learned = fit[1:] if any(fit[1:]) else ()
+        state = TargetState(health="up", quality_delta=fit[0], quality_fit=learned, doubt=doubt)
         made.append(Target(spec=spec, state=state))
     return compile_table(ResourceState.of(tuple(made)), used)
 

@@ -29,7 +29,9 @@ class Judging:
 
     def wanted(self, request: InferenceRequest, response: InferenceResponse) -> bool:
         """Whether the policy wants this answer judged."""
-        return drawn(request, response, self._router.rollout().stable.judging)
+        doubts = {view.name: view.doubt for view in self._router.targets()}
+        doubt = doubts.get(response.served.target, 0.0)
+        return drawn(request, response, self._router.rollout().stable.judging, doubt)
 
     async def work(self, claim: Claim) -> Step:
         request = request_of(claim)
@@ -60,10 +62,14 @@ class Judging:
             )
 
 
-def drawn(request: InferenceRequest, response: InferenceResponse, rules: Rules) -> bool:
-    """Whether these rules want this answer judged."""
+def drawn(
+    request: InferenceRequest, response: InferenceResponse, rules: Rules, doubt: float = 0.0
+) -> bool:
+    """Whether these rules want this answer judged; where there is judging, oftener of a target that is in `doubt`."""
     decision = response.decision
     rate = rules.unsure_rate if decision.risk != "low" else rules.rate
+    if rate > 0.0:
+        rate += doubt * (1.0 - rate)
     if not request.asynchronous:
         rate *= rules.sync_share
     if place(request.request_id) >= rate:

@@ -29,6 +29,10 @@ SIZE: Final = len(FEATURES)
 PRIOR: Final = (60.0, *[120.0] * (SIZE - 1))
 """The prior's weight by feature, in judgements."""
 KEPT: Final = 0.995
+OLD: Final = 0.1
+"""What is left of the weight of judgements from before a change."""
+LOWERED: Final = 0.1
+"""What is left of the prior's weight once a change was found: six judgements instead of sixty."""
 BOUND: Final = 0.4
 """Largest coefficient: judgements can move a target's expected quality by so much for each of its features."""
 CENTRE: Final = 0.4
@@ -65,11 +69,14 @@ def structured(context: RequestContext) -> float:
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Residual:
     """What judgements of one target say: `square` (8 x 8) sums features times features, `line` (8) features times what was
-    left over; both faded. `judged` counts them, not faded."""
+    left over; both faded, by `fade` since they began to be counted. `judged` counts them, not faded. `prior` is what is left
+    of the prior's weight since the target was found to have changed."""
 
     square: Array
     line: Array
     judged: int = 0
+    fade: float = 1.0
+    prior: float = 1.0
 
     def same(self, other: Residual) -> bool:
         """Equal to the bit."""
@@ -77,6 +84,7 @@ class Residual:
             self.judged == other.judged
             and self.square.tobytes() == other.square.tobytes()
             and self.line.tobytes() == other.line.tobytes()
+            and self.prior == other.prior
         )
 
 
@@ -93,6 +101,20 @@ def fold(known: Residual, features: tuple[float, ...], left_over: float, weight:
         square=known.square * KEPT + weight * (x[:, None] * x[None, :]),
         line=known.line * KEPT + x * (weight * left_over),
         judged=known.judged + 1,
+        fade=known.fade * KEPT,
+        prior=known.prior,
+    )
+
+
+def changed(known: Residual, since: Residual) -> Residual:
+    """After an alarm: what is older than `since` (the part of `known` after the change) counts for little from now on, and the
+    prior, which spoke of the target as it was, for less."""
+    return Residual(
+        square=known.square * OLD + since.square * (1.0 - OLD),
+        line=known.line * OLD + since.line * (1.0 - OLD),
+        judged=known.judged,
+        fade=known.fade * OLD,
+        prior=LOWERED,
     )
 
 
@@ -103,16 +125,20 @@ def without(known: Residual, features: tuple[float, ...], left_over: float, fade
         square=known.square - faded * (x[:, None] * x[None, :]),
         line=known.line - faded * (x * left_over),
         judged=known.judged,
+        fade=known.fade,
+        prior=known.prior,
     )
 
 
 def merge(known: Residual, fresh: Residual) -> Residual:
     """With judgements that another process folded meanwhile: what was known fades as if they had been folded here."""
-    faded = KEPT**fresh.judged
+    faded = fresh.fade
     return Residual(
         square=known.square * faded + fresh.square,
         line=known.line * faded + fresh.line,
         judged=known.judged + fresh.judged,
+        fade=known.fade * faded,
+        prior=min(known.prior, fresh.prior),
     )
 
 
@@ -120,7 +146,7 @@ def coefficients(known: Residual) -> tuple[float, ...]:
     """By feature, bounded and rounded: what a snapshot holds. All zero before the first judgement."""
     if not known.judged:
         return (0.0,) * SIZE
-    solved = np.linalg.solve(np.diag(PRIOR) + known.square, known.line)
+    solved = np.linalg.solve(np.diag(np.array(PRIOR) * known.prior) + known.square, known.line)
     return tuple(round(min(BOUND, max(-BOUND, float(one))), DIGITS) + 0.0 for one in solved)
 
 
@@ -130,6 +156,7 @@ def to_value(known: Residual) -> bytes:
         "square": [known.square[i, j] for i in range(SIZE) for j in range(i + 1)],
         "line": known.line.tolist(),
         "judged": known.judged,
+        "prior": known.prior,
     }
     return json.dumps(document, separators=(",", ":")).encode()
 
@@ -145,6 +172,7 @@ def from_value(value: bytes) -> Residual:
         line = np.array([float(one) for one in read["line"]])
         if line.shape != (SIZE,) or not (np.isfinite(square).all() and np.isfinite(line).all()):
             raise ValueError("not a target's residual: its numbers")
-        return Residual(square=square, line=line, judged=int(read["judged"]))
+        prior = min(1.0, max(LOWERED, float(read.get("prior", 1.0))))
+        return Residual(square=square, line=line, judged=int(read["judged"]), prior=prior)
     except (KeyError, TypeError, AttributeError, StopIteration) as error:
         raise ValueError(f"not a target's residual: {type(error).__name__}") from error

@@ -11,8 +11,19 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from router_core.context import RequestContext
+from router_core.learning.drift import Drift
 from router_core.learning.judge_correction import TRUTH, Audit
-from router_core.learning.online import KEPT, Residual, coefficients, describe, fold, merge, nothing, without
+from router_core.learning.online import (
+    KEPT,
+    Residual,
+    changed,
+    coefficients,
+    describe,
+    fold,
+    merge,
+    nothing,
+    without,
+)
 from router_core.learning.quarantine import Quarantine
 from router_core.policy.parse import from_document
 from router_core.record import dataclass
@@ -70,6 +81,7 @@ class OnlineLearner:
         self.known: dict[str, Residual] = {}
         self.audit = Audit()
         self.quarantine = Quarantine()
+        self.drift = Drift()
 
     def decided(self, context: RequestContext, scored: float = 0.0) -> None:
         """Remember a request until it is judged, with how far its policy goes by the scorer; well below a microsecond."""
@@ -110,7 +122,21 @@ class OnlineLearner:
                 weight=weight,
             )
         )
+        expected = min(1.0, max(0.0, prior + said))
+        since = self.drift.note(judged.target, judged.subject, score, expected, weight)
+        if since:
+            self._changed(judged.target, since)
         return True
+
+    def _changed(self, target: str, count: int) -> None:
+        """The target is not what it was: its last `count` judgements are what speaks of it."""
+        lately = [told for told in self._told if told.target == target][-count:]
+        since = nothing()
+        for told in lately:
+            since = fold(since, told.features, told.left_over, told.weight)
+        for sums in (self.known, self._fresh):
+            sums[target] = changed(sums.get(target) or nothing(), since)
+        self._fits.pop(target, None)
 
     def _is_held(self, subject: str) -> bool:
         """Whether the subject is in quarantine; when it has just come there, its judgements are taken back."""

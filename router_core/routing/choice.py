@@ -36,12 +36,12 @@ def pick(context: RequestContext, table: TargetTable, scores: list[float], allow
     if not rate or len(order) == 1:
         return Pick(index=best, order=order)
     draw = stable_fraction(f"explore:{context.request_id}")
-    chosen = order[int(draw / rate * len(order))] if draw < rate else best
-    floor = rate / len(order)
+    floors = _floors(table, order, rate)
+    chosen = _drawn(table, order, floors, draw, rate) if draw < rate else best
     return Pick(
         index=chosen,
         order=order,
-        propensity=floor + (1.0 - rate if chosen == best else 0.0),
+        propensity=floors[order.index(chosen)] + (1.0 - rate if chosen == best else 0.0),
         explored=draw < rate,
     )
 
@@ -59,8 +59,27 @@ def chances(
     rate = _exploration_rate(context, table)
     if not rate or len(order) == 1:
         return {best: 1.0}
-    floor = rate / len(order)
-    return {i: floor + (1.0 - rate if i == best else 0.0) for i in order}
+    floors = _floors(table, order, rate)
+    return {i: floor + (1.0 - rate if i == best else 0.0) for i, floor in zip(order, floors, strict=True)}
+
+
+def _floors(table: TargetTable, order: list[int], rate: float) -> list[float]:
+    """The chance by exploration that each of them has: the same, but more for targets that are doubted."""
+    if table.curious is None:
+        return [rate / len(order)] * len(order)
+    total = sum(table.curious[i] for i in order)
+    return [rate * table.curious[i] / total for i in order]
+
+
+def _drawn(table: TargetTable, order: list[int], floors: list[float], draw: float, rate: float) -> int:
+    """The one in whose part of [0, rate) the draw lies."""
+    if table.curious is None:
+        return order[int(draw / rate * len(order))]
+    for i, floor in zip(order, floors, strict=True):
+        draw -= floor
+        if draw < 0.0:
+            return i
+    return order[-1]
 
 
 def _ordered(context: RequestContext, scores: list[float], allowed: Sequence[int]) -> list[int]:
