@@ -56,7 +56,8 @@ def compose(app: App, environment: Environment) -> None:
     api = ApiStack(app, environment, agents=agents)
     observability = ObservabilityStack(app, environment)
     functions, topic = agents.functions.by_name, observability.topic
-    stream = StreamStack(app, environment, data=data, analytics=functions["analytics"].alias)
+    heard = {name: functions[name].alias for name in ("analytics", "listener")}
+    stream = StreamStack(app, environment, data=data, **heard)
     security = SecurityStack(app, environment, data=data, rotation=functions["rotation"].alias)
     edge = EdgeStack(app, environment, network=network, data=data, cache=cache, firewall=api.firewall)
     judge = JudgeStack(app, environment, network=network, data=data, cache=cache)

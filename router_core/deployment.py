@@ -23,8 +23,9 @@ SYNC_WORKFLOW_ARN: Final = "TIERWISE_SYNC_WORKFLOW_ARN"
 SETTINGS_SSM: Final = "TIERWISE_SETTINGS_SSM"
 """Prefix in Parameter Store under which each parameter is one setting."""
 
-FUNCTIONS: Final = ("api", "authorizer", "analytics", "rotation")
-"""Lambda functions beside the stages: whole requests, keys at the API's door, the event stream's consumer, rotation."""
+FUNCTIONS: Final = ("api", "authorizer", "analytics", "rotation", "listener")
+"""Lambda functions beside the stages: whole requests, keys at the API's door, the event stream's consumer, rotation, and who
+hears alerts."""
 
 
 JOB_QUEUES: Final = ("inference", "judge", "webhook")

@@ -21,7 +21,13 @@ class StreamStack(Stack):
     """Alerts go to the observability stack's topic, by name: that stack comes first."""
 
     def __init__(
-        self, scope: Construct, environment: Environment, *, data: DataStack, analytics: lambda_.IFunction
+        self,
+        scope: Construct,
+        environment: Environment,
+        *,
+        data: DataStack,
+        analytics: lambda_.IFunction,
+        listener: lambda_.IFunction,
     ) -> None:
         super().__init__(scope, stack_name(environment, "stream"), env=place(environment))
         stream = event_stream(self, "Stream", environment, data.key)
@@ -31,6 +37,7 @@ class StreamStack(Stack):
         Lake(self, "Lake", environment=environment, stream=stream, key=data.key)
         LakeTables(self, "LakeTables", environment=environment, key=data.key)
         topic = alert_topic(self, "Topic", environment)
-        AlertBus(self, "Alerts", env=environment.name, topic=topic, key=data.key)
+        bus = AlertBus(self, "Alerts", env=environment.name, topic=topic, key=data.key)
+        bus.listened(listener)
         # Firehose writes into the lake by its name.
         self.add_stack_dependency(data, "the lake's bucket comes first")

@@ -78,6 +78,11 @@ def grants(environment: Environment, key_arn: str) -> dict[str, tuple[Grant, ...
         "authorizer": (*_configuration(environment), _key(key_arn), _secrets(environment)),
         "analytics": (_stream_reader(environment), _key(key_arn), *_analytics(environment)),
         "rotation": (_key(key_arn), _rotation(environment)),
+        "listener": (
+            *_configuration(environment),
+            _key(key_arn),
+            _table(environment, "state", READ + WRITE),
+        ),
     }
     return {name: (*every_stage, *rows) for name, rows in own.items()} | hosts | {"": every_stage}
 

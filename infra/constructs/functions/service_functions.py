@@ -26,7 +26,7 @@ from router_core.stages import NAMES, STAGES
 
 API_S = 29
 """API Gateway waits no longer."""
-_TIMEOUT_S = {"api": API_S, "authorizer": 5, "analytics": 60, "rotation": 60}
+_TIMEOUT_S = {"api": API_S, "authorizer": 5, "analytics": 60, "rotation": 60, "listener": 30}
 
 
 def functions_code(scope: Construct) -> lambda_.Code:
