@@ -55,6 +55,10 @@ class JudgeAgent:
         self._specs = {spec.name: spec for spec in specs}
         self._rivals = Rivals(ask, self._specs)
 
+    def prefer(self, names: tuple[str, ...]) -> None:
+        """These judge from now on, best first; none named: any."""
+        self._preferred = names
+
     async def judge(
         self, request: InferenceRequest, response: InferenceResponse, rules: Judging = _RULES
     ) -> Verdict:

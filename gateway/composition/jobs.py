@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Final
 
 from gateway.composition.jobs_store import OperatedQueues, job_place, open_jobs, operated, sqlite_path
 from gateway.jobs.assembly import JobsPlan
 from gateway.jobs.durable import Limits
+from gateway.jobs.live import shown_live
 from gateway.jobs.store import JobStore
+from gateway.jobs.tuning import Document, Tuned
 from gateway.jobs.worker import POLL_S, Pace
 from gateway.settings.jobs import JobSettings
 from gateway.settings.secrets import Secret, SecretRef, resolve
 from gateway.webhooks.addresses import networks
 from gateway.webhooks.rules import WebhookRules
+from router_core.adapters.tuning_file import FileDocument
 from router_core.errors import ConfigurationError, StoreError
+from router_core.jobs.live import LiveStates
 from router_core.jobs.tries import Tries
 from router_core.ports import Clock
 from router_core.resources import TargetSpec
@@ -24,7 +29,11 @@ _DAY_S: Final = 86_400.0
 
 
 def plan_jobs(
-    settings: JobSettings, environ: Mapping[str, str], clock: Clock, specs: Iterable[TargetSpec]
+    settings: JobSettings,
+    environ: Mapping[str, str],
+    clock: Clock,
+    specs: Iterable[TargetSpec],
+    live: LiveStates | None = None,
 ) -> JobsPlan | None:
     """The plan; None without the packages, so that asynchronous requests live in memory. Raises `ConfigurationError`."""
     if not packaged():
@@ -41,9 +50,12 @@ def plan_jobs(
         )
     place = job_place(settings, password, key)
     store = JobStore(lambda: open_jobs(place, clock), wanted=lambda: file is None or file.exists())
+    if live is not None:
+        store = shown_live(store, live, clock)
     return JobsPlan(
         store=store,
         place=place,
+        tuned=Tuned(_document(settings)),
         clock=clock,
         pace=Pace(
             running=settings.workers,
@@ -58,6 +70,26 @@ def plan_jobs(
         webhooks=_webhooks(settings, environ),
         limits=Limits(max_waiting=settings.max_waiting, keep_s=settings.keep_days * _DAY_S),
     )
+
+
+def _document(settings: JobSettings) -> Callable[[], Document] | None:
+    """Where the tuning is, opened when it is first looked at."""
+    if settings.tuning_file is not None and settings.appconfig is not None:
+        raise ConfigurationError("settings: jobs.tuning_file or jobs.appconfig, not both")
+    if settings.tuning_file is not None:
+        file = Path(settings.tuning_file)
+        return lambda: FileDocument(file)
+    if settings.appconfig is None:
+        return None
+    profile = settings.appconfig
+
+    def open_profile() -> Document:
+        from router_core.adapters.aws.app_config import AppConfigDocument
+        from router_core.adapters.aws.client import aws_client
+
+        return AppConfigDocument(aws_client("appconfigdata"), profile)
+
+    return open_profile
 
 
 def _webhooks(settings: JobSettings, environ: Mapping[str, str]) -> WebhookRules:

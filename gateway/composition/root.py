@@ -183,7 +183,9 @@ def _dependencies(made: Plan, router: Router, crew: Crew, stored: Records, store
         version=our_version(),
         started_s=time.time(),
         max_body_bytes=settings.server.max_body_bytes,
-        jobs=plan_jobs(settings.jobs, os.environ, SystemClock(), (one.spec for one in made.targets)),
+        jobs=plan_jobs(
+            settings.jobs, os.environ, SystemClock(), (one.spec for one in made.targets), live=stores.live
+        ),
     )
 
 

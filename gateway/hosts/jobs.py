@@ -6,6 +6,7 @@ records delivered after it. One function more has no queue: a schedule has it pu
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, Protocol
@@ -62,7 +63,7 @@ async def build(parts: Parts) -> Act:
     async def act(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         await parts.catch_up()
         if parts.looked.due():
-            await router.look()
+            await asyncio.gather(router.look(), plan.tuned.once())
         left_s = context.get_remaining_time_in_millis() / 1000.0 - SPARE_S
         try:
             failed = await worked(event, carried, worker, lent_s=plan.pace.lent_s, within_s=left_s)
@@ -130,6 +131,7 @@ async def _answering(parts: Parts) -> tuple[Router, Serving, LiveStates | None]:
             shared=stores.shared,
             signals=await parts.signals(),
             guards=parts.guards,
+            thinking=await parts.thinking(stores.ledger, SystemClock()),
         ),
     )
     serving = Serving(router, stores.limiter, FinishedAnswers(_KEPT), streams=False)

@@ -15,12 +15,14 @@ from gateway.jobs.durable import DurableJobs, Limits
 from gateway.jobs.judging import Judging
 from gateway.jobs.place import JobPlace
 from gateway.jobs.store import JobStore
+from gateway.jobs.tuning import Tuned
 from gateway.jobs.worker import Handler, Pace, Worker
 from gateway.webhooks.rules import WebhookRules
 from gateway.webhooks.sender import TIMEOUT_S, WebhookSender
 from router_core.jobs.records import Claim
 from router_core.jobs.stages import ANSWERING, JUDGING, QUEUES, WEBHOOKS
 from router_core.jobs.tries import Tries
+from router_core.jobs.tuning import Tuning
 from router_core.own_key import OwnKey
 from router_core.ports import Clock
 from router_core.record import dataclass
@@ -42,6 +44,7 @@ class JobsPlan:
     judges: tuple[str, ...] = ()
     webhooks: WebhookRules = WebhookRules(secrets={})
     webhook_tries: Tries = Tries(most=8, first_s=5.0, longest_s=3600.0)
+    tuned: Tuned = field(default_factory=Tuned)
     batches: BatchesPlan = field(default_factory=BatchesPlan)
 
 
@@ -49,8 +52,14 @@ def durable_jobs(plan: JobsPlan, serving: Serving, router: Router) -> DurableJob
     """Accepting and, where this process works, running."""
     crew = workers(plan, serving, router)
     jobs = DurableJobs(
-        plan.store, crew, plan.clock, plan.webhooks, plan.limits, lambda: router.rollout().stable.judging
+        plan.store,
+        (*crew, plan.tuned),
+        plan.clock,
+        plan.webhooks,
+        plan.limits,
+        lambda: plan.tuned.judging(router.rollout().stable.judging),
     )
+    plan.tuned.heard(lambda now: jobs.limit(now.max_waiting or plan.limits.max_waiting))
     serving.answered = jobs.sampling.offer
     return jobs
 
@@ -59,7 +68,8 @@ def workers(plan: JobsPlan, serving: Serving, router: Router) -> tuple[Worker | 
     """A loop for each queue; none where others work."""
     if plan.pace.running == 0:
         return ()
-    judging = Judging(JudgeAgent(router.answer, plan.specs, plan.judges), router)
+    judge = JudgeAgent(router.answer, plan.specs, plan.judges)
+    judging = Judging(judge, router, lambda: plan.tuned.judging(router.rollout().stable.judging))
     sender = WebhookSender(plan.clock, plan.webhooks.opened)
     handlers: dict[str, Handler] = {
         ANSWERING: Answering(
@@ -76,6 +86,7 @@ def workers(plan: JobsPlan, serving: Serving, router: Router) -> tuple[Worker | 
         for queue, handler in handlers.items()
         if queue in plan.queues
     )
+    plan.tuned.heard(lambda now: _tune(plan, judge, crew, now))
     if ANSWERING not in plan.queues:
         return crew
     driver = batch_driver(plan.batches, plan.store, router, plan.specs, plan.clock)
@@ -86,6 +97,12 @@ def workers(plan: JobsPlan, serving: Serving, router: Router) -> tuple[Worker | 
 
     driver.woken = woken
     return (*crew, driver)
+
+
+def _tune(plan: JobsPlan, judge: JudgeAgent, crew: tuple[Worker, ...], now: Tuning) -> None:
+    judge.prefer(plan.judges if now.judges is None else now.judges)
+    for worker in crew:
+        worker.resize(now.running or plan.pace.running)
 
 
 def _keys(store: JobStore) -> OpenKey:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import orjson
@@ -17,6 +18,7 @@ from gateway.http.ports import StoredAnswer
 from gateway.jobs.sampling import Sampling
 from gateway.jobs.store import JobStore, OpenJobs
 from gateway.jobs.telling import told
+from gateway.jobs.tuning import Tuned
 from gateway.jobs.worker import Worker
 from gateway.webhooks.rules import WebhookRules
 from router_core.errors import NoCapacityError, StoreError
@@ -48,7 +50,7 @@ class DurableJobs:
     def __init__(
         self,
         store: JobStore,
-        workers: Sequence[Worker | BatchDriver],
+        workers: Sequence[Worker | BatchDriver | Tuned],
         clock: Clock,
         webhooks: WebhookRules,
         limits: Limits,
@@ -108,6 +110,10 @@ class DurableJobs:
         opened = await self._store.opened()
         job = await opened.history.find(tenant, request_id)
         return None if job is None else told(job)
+
+    def limit(self, max_waiting: int) -> None:
+        """So many may wait from now on."""
+        self._limits = replace(self._limits, max_waiting=max_waiting)
 
     @property
     def unfinished(self) -> int:

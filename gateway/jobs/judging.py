@@ -5,6 +5,7 @@ Whether an answer is judged is drawn from its id by the policy's rate, so that a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import sha256
 
 import orjson
@@ -24,18 +25,22 @@ from router_core.policy.judging import Judging as Rules
 class Judging:
     """Handler of the judge queue."""
 
-    def __init__(self, judge: JudgeAgent, router: Router) -> None:
+    def __init__(
+        self, judge: JudgeAgent, router: Router, rules: Callable[[], Rules] | None = None
+    ) -> None:
+        """`rules`: those that hold now, where they are not only the policy's."""
         self._judge, self._router = judge, router
+        self._rules = rules or (lambda: router.rollout().stable.judging)
 
     def wanted(self, request: InferenceRequest, response: InferenceResponse) -> bool:
         """Whether the policy wants this answer judged."""
         doubts = {view.name: view.doubt for view in self._router.targets()}
         doubt = doubts.get(response.served.target, 0.0)
-        return drawn(request, response, self._router.rollout().stable.judging, doubt)
+        return drawn(request, response, self._rules(), doubt)
 
     async def work(self, claim: Claim) -> Step:
         request = request_of(claim)
-        verdict = await self._judge.judge(request, _answer(claim), self._router.rollout().stable.judging)
+        verdict = await self._judge.judge(request, _answer(claim), self._rules())
         return Step(
             stage=COMPLETED,
             judgement=orjson.dumps(as_told(verdict)),
@@ -62,9 +67,7 @@ class Judging:
             )
 
 
-def drawn(
-    request: InferenceRequest, response: InferenceResponse, rules: Rules, doubt: float = 0.0
-) -> bool:
+def drawn(request: InferenceRequest, response: InferenceResponse, rules: Rules, doubt: float = 0.0) -> bool:
     """Whether these rules want this answer judged; where there is judging, oftener of a target that is in `doubt`."""
     decision = response.decision
     rate = rules.unsure_rate if decision.risk != "low" else rules.rate

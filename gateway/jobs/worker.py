@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, Protocol
 
 from gateway.jobs.store import JobStore, OpenJobs
@@ -69,6 +70,11 @@ class Worker:
     def wake(self) -> None:
         """There may be work, or room for it."""
         self._changed.set()
+
+    def resize(self, running: int) -> None:
+        """So many at once from now on; what runs already is ended."""
+        self._pace = replace(self._pace, running=running)
+        self.wake()
 
     def drain(self) -> None:
         """Claim nothing more."""
