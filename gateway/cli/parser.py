@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Final
 
 from gateway.cli.aws_arguments import aws_arguments
+from gateway.cli.batches.arguments import batch_arguments
 from gateway.cli.edge import edge_arguments, library_arguments, signed_arguments
 from gateway.cli.jobs.arguments import judge_arguments, queue_arguments, worker_arguments
 from gateway.cli.policy.arguments import policy_arguments
@@ -223,6 +224,7 @@ COMMANDS: Final = (
     _command("models", _models, "list, fetch, check or delete models"),
     _command("edge", edge_arguments, "serve the device model locally, or make keys for devices"),
     _command("aws", aws_arguments, "price a deployment on AWS, or look whether one stands"),
+    _command("batches.batch", batch_arguments, "make batches of requests, follow them, fetch their results"),
     _command("jobs.worker", worker_arguments, "work on asynchronous requests, without serving any"),
     _command("jobs.judge", judge_arguments, "measure how right the judges of answers are"),
     _command(

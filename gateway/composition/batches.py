@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gateway.batches.assembly import BatchesPlan
 from gateway.batches.parts import BatchLimits, OpenBatches
 from gateway.byok.envelopes import Envelopes
+from gateway.http.dependencies import AppDependencies
 from gateway.settings.batches import BatchSettings
 from router_core.jobs.batches import Schedule
 from router_core.ports import Clock
@@ -54,3 +56,17 @@ def limits(settings: BatchSettings) -> BatchLimits:
         idle_below=settings.idle_below,
         keep_s=settings.keep_days * _DAY_S,
     )
+
+
+def with_batches(dependencies: AppDependencies, settings: BatchSettings) -> AppDependencies:
+    """The door with batches as the settings have them, their figures among the metrics."""
+    jobs, metrics = dependencies.jobs, dependencies.metrics
+    if jobs is None:
+        return dependencies
+    plan = BatchesPlan(limits=limits(settings), aliases=dependencies.aliases)
+
+    def both() -> tuple[bytes, str]:
+        page, kind = metrics()
+        return page + plan.figures.exposition(), kind
+
+    return replace(dependencies, jobs=replace(jobs, batches=plan), metrics=both)

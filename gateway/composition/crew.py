@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
-from agents.assembly import Router
+from agents.resource import TargetView
 from router_core.adapters.snapshot_files import SnapshotFiles
 from router_core.adapters.system_clock import SystemClock
 from router_core.monitor_merge import merge
@@ -20,10 +21,20 @@ EVERY_S: Final = 1.0
 DRAINED: Final = "drained.json"
 
 
+class Watched(Protocol):
+    """A router as its operator sees it."""
+
+    def snapshot(self) -> MonitorSnapshot: ...
+
+    def targets(self) -> Sequence[TargetView]: ...
+
+    def drain(self, target: str, draining: bool) -> None: ...
+
+
 class Crew:
     """One worker's view of all. `directory` None means that it is alone."""
 
-    def __init__(self, router: Router, directory: Path | None, worker: str, clock: SystemClock) -> None:
+    def __init__(self, router: Watched, directory: Path | None, worker: str, clock: SystemClock) -> None:
         self._router = router
         self._directory = directory
         self._files = (

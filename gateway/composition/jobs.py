@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -33,9 +34,10 @@ def plan_jobs(
     environ: Mapping[str, str],
     clock: Clock,
     specs: Iterable[TargetSpec],
+    lifetimes: Mapping[str, float] | None = None,
     live: LiveStates | None = None,
 ) -> JobsPlan | None:
-    """The plan; None without the packages, so that asynchronous requests live in memory. Raises `ConfigurationError`."""
+    """The plan; `lifetimes` say how long callers' own keys may wait, by target. None without the packages, so that asynchronous requests live in memory. Raises `ConfigurationError`."""
     if not packaged():
         if settings != JobSettings():
             raise ConfigurationError("settings: jobs needs its packages: pip install 'tierwise[sql]'")
@@ -48,7 +50,11 @@ def plan_jobs(
             "settings: jobs.key is missing: what callers wrote is sealed with it, by every gateway alike "
             '(key = "env:JOBS_KEY", a long random text)'
         )
-    place = job_place(settings, password, key)
+    place = replace(
+        job_place(settings, password, key),
+        old_key=_secret(settings.old_key, "old_key", environ),
+        key_lifetimes=lifetimes or {},
+    )
     store = JobStore(lambda: open_jobs(place, clock), wanted=lambda: file is None or file.exists())
     if live is not None:
         store = shown_live(store, live, clock)

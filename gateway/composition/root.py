@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 
 from agents.assembly import Ports, Router, assemble
 from gateway.composition.aws import Records, open_records
+from gateway.composition.batches import with_batches
 from gateway.composition.canary import canary_guard
 from gateway.composition.crew import Crew
 from gateway.composition.deliberation import open_deliberation, reviews
@@ -30,7 +31,9 @@ from gateway.composition.keys import ROTATION_S, KeyRotation, records
 from gateway.composition.nodes import open_nodes
 from gateway.composition.plan import Plan
 from gateway.composition.policy import policy_source, watch_policy
+from gateway.composition.policy_desk import PolicyDesk
 from gateway.composition.proposals import open_agentcore_memory, open_proposals
+from gateway.composition.providers import key_lifetimes, open_providers
 from gateway.composition.signals import open_signals
 from gateway.composition.stores import Stores, open_stores
 from gateway.composition.targets import build_adapters
@@ -98,33 +101,35 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
     memory = await asyncio.to_thread(open_agentcore_memory, settings, clock, adapters.closers)
     proposing = open_proposals(settings, memory or stores.shared, guard, guard.rollout, clock)
     remembered = Remembered(proposing.events)
-    router = assemble(
-        specs,
-        Ports(
-            models=adapters.models,
-            embedders=adapters.embedders,
-            probes=adapters.probes,
-            responses=stores.responses,
-            events=remembered,
-            policy=guard,
-            clock=clock,
-            affinity=stores.affinity,
-            shared=stores.shared,
-            signals=await open_signals(settings, adapters.closers),
-            guards=open_guards(settings, os.environ, adapters.closers, made.access),
-            thinking=thinking,
-            foresee=foresee,
-        ),
+    ports = Ports(
+        models=adapters.models,
+        embedders=adapters.embedders,
+        probes=adapters.probes,
+        responses=stores.responses,
+        events=remembered,
+        policy=guard,
+        clock=clock,
+        affinity=stores.affinity,
+        shared=stores.shared,
+        signals=await open_signals(settings, adapters.closers),
+        guards=open_guards(settings, os.environ, adapters.closers, made.access),
+        thinking=thinking,
+        foresee=foresee,
     )
+    router = assemble(specs, ports)
+    providers = await open_providers(settings, ports, adapters.closers, traced=tracing is not None)
     if settings.jobs.judge_rates is not None:
         router.calibrated("judge", read_rates(Path(settings.jobs.judge_rates)))
     stored.watch(router.snapshot)
-    crew = Crew(router, made.run_dir, worker, clock)
-    dependencies = _dependencies(made, router, crew, stored, stores)
+    crew = Crew(providers.watched(router), made.run_dir, worker, clock)
+    dependencies = with_batches(
+        providers.behind(_dependencies(made, router, crew, stored, stores)), settings.batches
+    )
     dependencies = replace(
         dependencies, proposals=proposing.desk, **_for_agents(made, remembered, stores, adapters.closers)
     )
-    app = create_app(replace(dependencies, router=traced_router(router, tracing)))
+    dependencies = replace(dependencies, policies=PolicyDesk(settings, guard.rollout))
+    app = create_app(replace(dependencies, router=traced_router(dependencies.router, tracing)))
     gateway = Gateway(app=app, asgi=traced_app(app, tracing), router=router, _closers=adapters.closers)
     await _start(gateway, crew)
     gateway._tasks = [
@@ -184,7 +189,12 @@ def _dependencies(made: Plan, router: Router, crew: Crew, stored: Records, store
         started_s=time.time(),
         max_body_bytes=settings.server.max_body_bytes,
         jobs=plan_jobs(
-            settings.jobs, os.environ, SystemClock(), (one.spec for one in made.targets), live=stores.live
+            settings.jobs,
+            os.environ,
+            SystemClock(),
+            (one.spec for one in made.targets),
+            key_lifetimes(settings.providers),
+            live=stores.live,
         ),
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp
 
-from agents.assembly import Router
 from gateway.composition.targets import Adapters
 from gateway.http.ports import Router as HttpRouter
 from gateway.settings.schema import TracingSettings
@@ -44,7 +43,7 @@ def trace_targets(adapters: Adapters, specs: tuple[TargetSpec, ...]) -> None:
             adapters.embedders[spec.name] = TracedEmbedder(embedder, spec)
 
 
-def traced_router(router: Router, tracing: Tracing | None) -> HttpRouter:
+def traced_router(router: HttpRouter, tracing: Tracing | None) -> HttpRouter:
     """The router as the HTTP side sees it."""
     if tracing is None:
         return router

@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
+from gateway.byok.header import keyed
 from gateway.http import answers
 from gateway.http.auth import KeyRing
 from gateway.http.exchange import Exchange
@@ -111,7 +112,7 @@ class Gateway:
     async def _http(self, exchange: Exchange, receive: Receive, send: Send) -> None:
         self.inflight += 1
         try:
-            handler = self._handler(exchange)
+            handler = keyed(self._handler(exchange), exchange)
             if handler is not None:
                 await handler(exchange)
             else:

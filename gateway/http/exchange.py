@@ -35,8 +35,11 @@ _WANTED: Final = frozenset(
         b"transfer-encoding",
         b"idempotency-key",
         b"cache-control",
+        b"x-tierwise-provider-key",
     )
 )
+PROVIDER_KEY: Final = b"x-tierwise-provider-key"
+"""A caller's own key for the provider that the request names."""
 
 
 WHOLE: Final = "tierwise.whole"

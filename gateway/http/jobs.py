@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.http.problems import problem_of
+from gateway.http.refusals import UnprocessableError
 from gateway.http.serving import Serving
 from router_core.errors import NoCapacityError
 from router_core.inference import InferenceRequest, InferenceResponse
+from router_core.own_key import needs_own_key
 
 _KEPT: Final = 1_024
 _WAITING_BYTES: Final = 64 * 2**20
@@ -63,6 +65,11 @@ class Jobs:
 
     async def submit(self, request: InferenceRequest, size: int) -> None:
         """Takes a request whose body had `size` bytes, or raises NoCapacityError when too many wait."""
+        if needs_own_key(request.preferences.target):
+            raise UnprocessableError(
+                "a key waits in the durable queue only, which is not set up here; ask without `mode: async`",
+                field="$.mode",
+            )
         if len(self._queue) >= self._waiting or self._bytes + size > _WAITING_BYTES:
             raise NoCapacityError(
                 "too many asynchronous requests are waiting", rejected={}, retry_after_s=5.0

@@ -34,7 +34,8 @@ class JobSettings:
     the targets that judge, best first; none named means any; `judge_rates` is the file of their calibration. Webhooks reach public addresses and
     `webhook_networks`. With `sns`, messages are carried by topics and queues of AWS; with `iam`, the server is logged in to
     by tokens of AWS's, its certificate checked by `ca_file`. `tuning_file` or `appconfig` hold what may be changed while
-    it runs. `key` seals what callers wrote; a SQLite file makes its own."""
+    it runs. `key` seals what callers wrote, `old_key` still
+    opens what was sealed before a change; a SQLite file makes its own."""
 
     url: str = matching(
         "sqlite:///var/jobs.db", _DATABASE, "sqlite:///file, or postgresql:// or mysql://user@host/name"
@@ -48,6 +49,7 @@ class JobSettings:
     tuning_file: str | None = None
     appconfig: str | None = matching(None, _PROFILE, "APPLICATION/ENVIRONMENT/PROFILE")
     key: SecretRef | None = None
+    old_key: SecretRef | None = None
     workers: int = bounded(8, 0, 256)
     queues: tuple[str, ...] = one_of(QUEUES, QUEUES)
     judges: tuple[str, ...] = matching((), _NAME, "the name of a target")

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
+from gateway.settings.batches import BatchSettings
 from gateway.settings.guards import GUARDRAIL, VERSION, GuardSettings
 from gateway.settings.jobs import JobSettings
 from gateway.settings.mcp import McpSettings
+from gateway.settings.providers import ProviderSettings
 from gateway.settings.rules import bounded, matching, one_of
 from gateway.settings.secrets import SecretRef
 from router_core.inference import PRIVACY_LEVELS, TASKS, TIERS
@@ -288,5 +290,7 @@ class Settings:
     mcp: McpSettings = field(default_factory=McpSettings)
     guards: tuple[GuardSettings, ...] = ()
     jobs: JobSettings = field(default_factory=JobSettings)
+    batches: BatchSettings = field(default_factory=BatchSettings)
+    providers: tuple[ProviderSettings, ...] = ()
     data: DataSettings = DataSettings()
     source: Path | None = field(default=None, metadata={"internal": True})

@@ -21,6 +21,7 @@ from typing import Any
 
 from tests.upstream.bedrock_wire import bedrock_answer
 from tests.upstream.faults import Answer, Exchange, Fault
+from tests.upstream.google_wire import google_answer
 from tests.upstream.openai_wire import embeddings_answer, openai_answer
 from tests.upstream.play import After, Connection, play, play_json
 from tests.upstream.sagemaker_wire import sagemaker_answer
@@ -225,7 +226,7 @@ class FaultServer:
 
     def _parts(self, exchange: Exchange) -> Answer:
         length = self.length if exchange.fault.length is None else exchange.fault.length
-        builders = {"/model/": bedrock_answer, "/endpoints/": sagemaker_answer}
+        builders = {"/model/": bedrock_answer, "/endpoints/": sagemaker_answer, "/v1beta/": google_answer}
         build = next(
             (made for start, made in builders.items() if exchange.path.startswith(start)), openai_answer
         )

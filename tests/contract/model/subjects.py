@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 from router_core.adapters.models.bedrock import BedrockModel
+from router_core.adapters.models.google import GoogleModel
 from router_core.adapters.models.http_pool import HttpPool
 from router_core.adapters.models.openai_http import OpenAIModel
 from router_core.adapters.models.sagemaker import SageMakerModel
@@ -72,10 +73,16 @@ def sagemaker_model(url: str) -> tuple[HttpPool, Model]:
     )
 
 
+def google_model(url: str) -> tuple[HttpPool, Model]:
+    pool = HttpPool(f"{url}/v1beta")
+    return pool, GoogleModel(pool, model="test-model", api_key=SECRET)
+
+
 REMOTE: dict[str, Callable[[str], tuple[HttpPool, Model]]] = {
     "openai": openai_model,
     "bedrock": bedrock_model,
     "sagemaker": sagemaker_model,
+    "google": google_model,
 }
 
 

@@ -132,9 +132,9 @@ class Flaky:
         if self.away:
             raise StoreError("away")
 
-    async def create(self, job: Job, queues: Any = ()) -> bool:
+    async def create(self, job: Job, queues: Any = (), envelope: Any = None) -> bool:
         self._check()
-        return await self._inside.history.create(job, queues)
+        return await self._inside.history.create(job, queues, envelope)
 
     async def advance(self, claim: Claim, step: Step) -> bool:
         self._check()

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.settings.batches import BatchSettings
 from gateway.settings.guards import GuardSettings
 from gateway.settings.jobs import JobSettings
 from gateway.settings.loading import load
+from gateway.settings.providers import ProviderSettings
 from gateway.settings.schema import (
     CacheSettings,
     DataSettings,
@@ -38,7 +40,7 @@ PAGE = (ROOT / "docs" / "configuration.md").read_text()
     ("cls", "prefix"),
     [(ServerSettings, ""), (TargetSettings, ""), (KeySettings, ""), (PolicySettings, "policy."), (EventSettings, "events."),
      (CacheSettings, "cache."), (DeviceSettings, "device."), (TracingSettings, "tracing."), (DataSettings, "data."),
-     (RedisSettings, "redis."), (StoreSettings, "stores."), (JobSettings, "jobs."),
+     (RedisSettings, "redis."), (StoreSettings, "stores."), (JobSettings, "jobs."), (BatchSettings, "batches."), (ProviderSettings, ""),
      (SignalSettings, "signals."), (DeliberationSettings, "deliberation."), (NodesSettings, "nodes."), (NodeSettings, ""), (GuardSettings, "")],
 )  # fmt: skip
 def test_every_key_is_on_the_page(cls: type, prefix: str) -> None:

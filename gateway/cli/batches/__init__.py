@@ -1,0 +1,1 @@
+"""`tierwise batch`: files of requests for a running gateway."""
