@@ -7,16 +7,17 @@ them: a device that sends a batch again after a crash of either side must not be
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from edge_runtime.protocol.envelope import signer
+from edge_runtime.protocol.envelope import new_key, signer
+from edge_runtime.store import ModelStore
 from gateway.http.device.marks import FileMarks
 from gateway.http.device.routes import DeviceDesk
-from gateway.settings.schema import Settings
-from gateway.settings.secrets import resolve
+from gateway.settings.schema import DeviceSettings, Settings
+from gateway.settings.secrets import Secret, resolve
 from router_core.errors import ConfigurationError
 from router_core.ports import StateStore
 
@@ -24,13 +25,27 @@ MARKS_FILE: Final = "device-reports.sqlite"
 _CATALOGUE_BYTES: Final = 256 * 1024
 
 
-def open_desk(settings: Settings, shared: StateStore | None) -> DeviceDesk:
+def plan_device_key(
+    settings: DeviceSettings, environ: Mapping[str, str], *, sandbox: bool
+) -> tuple[Secret | None, tuple[str, ...]]:
+    """The key that signs bundles, and what people are told of it. The sandbox makes one for its run, which nobody has to
+    trust for longer. Raises `ConfigurationError`."""
+    if settings.signing_key is not None:
+        return resolve(settings.signing_key, environ, "device.signing_key"), ()
+    if not sandbox or find_spec("cryptography") is None:
+        return None, ()
+    private, public = new_key()
+    told = f"devices of this sandbox trust {public} (of this run only; device.signing_key keeps one)"
+    return Secret(private, "generated"), (told,)
+
+
+def open_desk(settings: Settings, key: Secret | None, shared: StateStore | None) -> DeviceDesk:
     """Raises `ConfigurationError`."""
     device = settings.device
     sign = None
-    if device.signing_key is not None:
+    if key is not None:
         try:
-            sign = signer(resolve(device.signing_key, os.environ, "device.signing_key").reveal())
+            sign = signer(key.reveal())
         except ImportError as error:
             raise ConfigurationError(
                 "settings: device.signing_key needs its package: pip install 'tierwise[edge]'"
@@ -40,9 +55,13 @@ def open_desk(settings: Settings, shared: StateStore | None) -> DeviceDesk:
 
 
 def catalogue(file: Path | None) -> tuple[Mapping[str, Any], ...]:
-    """The device models on offer, as the operator's file lists them. Raises `ConfigurationError`."""
+    """The device models on offer, as the operator's file lists them; without one, those that every installation brings.
+    Raises `ConfigurationError`."""
     if file is None:
-        return ()
+        return tuple(
+            {"name": model.name, "version": model.version, "bytes": model.size_bytes, "shipped": True}
+            for model in ModelStore().models()
+        )
     try:
         text = file.read_bytes()
         models = json.loads(text)["models"] if len(text) <= _CATALOGUE_BYTES else None

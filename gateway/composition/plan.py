@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
+from gateway.composition.device import plan_device_key
 from gateway.composition.sandbox import NO_ACCESS, Access, sandbox_targets
 from gateway.settings.loading import AUTO
 from gateway.settings.schema import KeySettings, Settings, TargetSettings
@@ -62,13 +63,15 @@ class PlannedKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a gateway will be. `printed` is a generated key that only its starter can know; `notes` are for people."""
+    """What a gateway will be. `printed` is a generated key that only its starter can know, `device_key` the one that signs
+    the bundles of devices; `notes` are for people."""
 
     settings: Settings
     targets: tuple[PlannedTarget, ...]
     keys: tuple[PlannedKey, ...]
     access: Access = NO_ACCESS
     printed: Secret | None = None
+    device_key: Secret | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
     run_dir: Path | None = None
@@ -94,6 +97,7 @@ def plan(
         for target in added
     )
     keys, printed = plan_keys(settings, environ, sandbox=sandbox)
+    device_key, trusted = plan_device_key(settings.device, environ, sandbox=sandbox)
     targets = configured + stand_ins
     return Plan(
         settings=settings,
@@ -101,7 +105,8 @@ def plan(
         keys=keys,
         access=access,
         printed=printed,
-        notes=_notes(settings, data, targets),
+        device_key=device_key,
+        notes=(*_notes(settings, data, targets), *trusted),
         aliases=_aliases(settings, targets),
     )
 

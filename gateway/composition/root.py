@@ -180,7 +180,7 @@ def _dependencies(made: Plan, router: Router, crew: Crew, stored: Records, store
         keys=KeyRing(records(made.keys)),
         limiter=stores.limiter,
         shared=stores.shared,
-        device=open_desk(settings, stores.shared),
+        device=open_desk(settings, made.device_key, stores.shared),
         metrics=lambda: render(collector),
         catalogue=tuple(target.spec for target in made.targets),
         aliases=made.aliases,
