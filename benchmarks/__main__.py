@@ -14,6 +14,7 @@ from benchmarks import decide, device, evidence, gateway, loop_hold, scorer, sta
 from benchmarks.figures import QUICK, Effort, Section, SkippedError
 from benchmarks.hosts import section as hosts
 from benchmarks.report import as_record, machine, page, renewed
+from benchmarks.safety import section as safety
 
 RESULTS: Final = Path(__file__).with_name("RESULTS.md")
 SECTIONS: Final[dict[str, Callable[[Effort], Section]]] = {
@@ -26,6 +27,7 @@ SECTIONS: Final[dict[str, Callable[[Effort], Section]]] = {
     "device": device.measure,
     "hosts": hosts.measure,
     "scorer": scorer.measure,
+    "safety": safety.measure,
 }
 
 

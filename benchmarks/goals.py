@@ -66,6 +66,21 @@ GOALS: Final = (
     Goal(key="canary_reach", text="requests that reach a canary of 3 times the cost", limit=1, unit="%"),
     Goal(key="drift_regret", text="regret under drift, of the frozen router's", limit=1 / 3, unit="x"),
     Goal(key="lies_regret", text="regret that 30% lying judges add", limit=5, unit="%"),
+    Goal(
+        key="injections_caught",
+        text="injections of known kinds that are caught",
+        limit=95,
+        unit="%",
+        at_least=True,
+    ),
+    Goal(key="innocent_refused", text="innocent look-alikes taken for one", limit=5, unit="%"),
+    Goal(
+        key="personal_found",
+        text="personal data found, least of all kinds",
+        limit=95,
+        unit="%",
+        at_least=True,
+    ),
 )
 
 

@@ -45,7 +45,7 @@ class GuardRule:
     on: str
     action: str = REPORT
     side: str = INPUT
-    at: float = 0.6
+    at: float = 0.5
     kinds: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     levels: tuple[str, ...] = ()

@@ -28,13 +28,13 @@ GUARD: Final = word_set(
     "anweisung anweisungen instruktionen regeln vorgaben systemprompt richtlinien befehle systemanweisung systemanweisungen",
     "consignes règles ordres invite instrucciones reglas indicaciones órdenes directrices istruzioni regole direttive indicazioni",
     "instruções instrucoes regras orientações diretrizes instructies regels aanwijzingen opdrachten instruktioner instruktionerna",
-    "regler reglerna anvisningar systeemprompt systeeminstructies",
+    "regler reglerna anvisningar systeemprompt systeeminstructies instrukcje instrukcji zasady polecenia wytyczne",
 )
 ROTATED: Final = word_set(
-    "vtaber qvfertneq sbetrg bireevqr vafgehpgvbaf vafgehpgvba cebzcg erirny thvqryvarf ehyrf"
+    "vtaber qvfertneq sbetrg bireevqr vafgehpgvbaf vafgehpgvba cebzcg erirny thvqryvarf ehyrf fnsrthneqf zrffntr rirelguvat"
 )
 REVERSED: Final = word_set(
-    "erongi dragersid tegrof edirrevo snoitcurtsni noitcurtsni tpmorp laever senilediug selur"
+    "erongi dragersid tegrof edirrevo snoitcurtsni noitcurtsni tpmorp laever senilediug selur sdraugefas egassem gnihtyreve"
 )
 """Words of the orders in ROT13, and read backwards."""
 TURNED: Final = ROTATED | REVERSED

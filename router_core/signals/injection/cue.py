@@ -17,8 +17,8 @@ QUOTED: Final = 0.5
 """What a wording in quotation marks or a code block counts."""
 _NEAR: Final = 90
 _PAIRS: Final = (('"', '"'), ("`", "`"), ("\u201c", "\u201d"), ("\u201e", "\u201c"), ("\u00ab", "\u00bb"))
-_OPENS: Final = re.compile(r"(?<!\w)'(?=\w)")
-_CLOSES: Final = re.compile(r"(?<=[\w.!?])'(?!\w)")
+_OPENS: Final = re.compile(r"(?<!\w)'(?=\w|\Z)")
+_CLOSES: Final = re.compile(r"(?:\A|(?<=[\w.!?]))'(?!\w)")
 _GAP: Final = r"\W{1,16}+(?:[\w'\u2019]{1,32}+\W{1,16}+)"
 
 

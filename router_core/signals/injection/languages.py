@@ -29,6 +29,8 @@ WESTERN: Final[tuple[Cue, ...]] = (
         near(r"negeer|vergeet|volg niet|sla over", r"instructies|regels|aanwijzingen|opdrachten", 5)),
     cue(_OVERRIDE, 0.7, "ignorera glöm bortse", "instruktioner instruktionerna regler reglerna anvisningar",
         near(r"ignorera|glöm|bortse från", r"instruktioner\w{0,2}|regler\w{0,2}|anvisningar\w{0,2}", 5)),
+    cue(_OVERRIDE, 0.7, "ignoruj zignoruj zapomnij", "instrukcje instrukcji zasady polecenia wytyczne",
+        near(r"(?:z?ignoruj|zapomnij)\w{0,3}", r"instrukcj\w{1,4}|zasad\w{0,3}|polece\w{1,4}|wytyczn\w{1,4}", 5)),
     cue(_LEAK, 0.6, "zeig nenn gib verrat wiederhol druck", "systemprompt prompt systemanweisung systemanweisungen anweisung anweisungen instruktionen vorgaben",
         near(r"zeig\w{0,3}|nenn\w{0,3}|gib|verrat\w{0,3}|wiederhol\w{0,3}|druck\w{0,3}", r"system-?prompt\w{0,2}|systemanweisung\w{0,2}|(?:geheim|versteckt|ursprünglich|intern)\w{1,3} (?:anweisung|instruktion|vorgabe)\w{0,2}", 5)),
     cue(_LEAK, 0.6, "affiche révèle révéler montre répète donne", "prompt invite message instructions",

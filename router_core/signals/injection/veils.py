@@ -36,7 +36,7 @@ _ALIKE: Final = str.maketrans(
 )
 _LEET: Final = str.maketrans("013457$@!|", "oieastsail")
 _LEET_L: Final = str.maketrans("013457$@!|", "oleastsail")
-_APART: Final = re.compile(r"(?<![^\W_])[^\W\d_](?:[ .\-_*·|]{1,2}[^\W\d_]){4,}+")
+_APART: Final = re.compile(r"(?<![^\W_])[^\W\d_](?:[ .\-_*·|]{1,2}[^\W\d_]){1,}+")
 _JOINERS: Final = re.compile(r"[ .\-_*·|]")
 _TOLD: Final = 0.85
 """Share of letters, blanks and punctuation from which decoded bytes are text."""
@@ -66,7 +66,8 @@ def unveiled(reading: Reading) -> Iterator[tuple[str, str]]:
     if b"a0a" in shape or b"0aa" in shape:
         yield from _leet(reading.lower)
     if b" a a a a" in shape or b".a.a.a." in shape:
-        yield "spaced", _APART.sub(_joined, text.replace("   ", " \u0000 ")).replace("\u0000", " ")
+        apart = text.replace("   ", " \u0000 ")
+        yield "spaced", " ".join(_APART.sub(_joined, apart).replace("\u0000", " ").split())
     if not reading.western:
         yield from _characters(reading)
     if text.count("%") > 5 or "&#" in text:

@@ -66,7 +66,7 @@ CUES: Final[tuple[Cue, ...]] = (
         "do enable enter activate in into engage switch start unlock now without with have has free no not ignores lacks jailbreak jailbroken you never cannot can must may won don skip omit",
         "anything mode restrictions filters rules limits limitations censorship guardrails guidelines constraints boundaries safeguards ethics policies"
         " jailbreak jailbroken unfiltered unrestricted uncensored unbound refuse decline disclaimers disclaimer refusals refusal moralizing",
-        r"\b(?:do anything now|(?:enable|enter|activate|in|into|engage|switch to|start|unlock|now in) " + _MODES +
+        r"\b(?:do anything now|(?:enable|enter|activate|into|engage|switch to|start|unlock|now in|you are in) " + _MODES +
         r"|(?:without|with no|have no|has no|free of|free from|no longer (?:bound|limited|restricted) by|not bound by|ignores?|lacks?) " + _BOUNDS +
         r"|jailbr(?:eak|oken) (?:mode|prompt|yourself)|you are (?:now )?(?:jailbroken|unfiltered|unrestricted|uncensored|unbound)\b"
         r"|(?:never|cannot|can['\u2019]t|must not|may not|won['\u2019]t|not allowed to|don['\u2019]t) (?:ever )?(?:refuse|decline)\b"
