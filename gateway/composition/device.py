@@ -8,35 +8,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from edge_runtime.protocol.envelope import new_key, signer
+from edge_runtime.protocol.envelope import signer
 from edge_runtime.store import ModelStore
 from gateway.http.device.marks import FileMarks
 from gateway.http.device.routes import DeviceDesk
-from gateway.settings.schema import DeviceSettings, Settings
-from gateway.settings.secrets import Secret, resolve
+from gateway.settings.schema import Settings
+from gateway.settings.secrets import Secret
 from router_core.errors import ConfigurationError
 from router_core.ports import StateStore
 
 MARKS_FILE: Final = "device-reports.sqlite"
 _CATALOGUE_BYTES: Final = 256 * 1024
-
-
-def plan_device_key(
-    settings: DeviceSettings, environ: Mapping[str, str], *, sandbox: bool
-) -> tuple[Secret | None, tuple[str, ...]]:
-    """The key that signs bundles, and what people are told of it. The sandbox makes one for its run, which nobody has to
-    trust for longer. Raises `ConfigurationError`."""
-    if settings.signing_key is not None:
-        return resolve(settings.signing_key, environ, "device.signing_key"), ()
-    if not sandbox or find_spec("cryptography") is None:
-        return None, ()
-    private, public = new_key()
-    told = f"devices of this sandbox trust {public} (of this run only; device.signing_key keeps one)"
-    return Secret(private, "generated"), (told,)
 
 
 def open_desk(settings: Settings, key: Secret | None, shared: StateStore | None) -> DeviceDesk:

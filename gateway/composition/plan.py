@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.composition.device import plan_device_key
+from gateway.composition.device_key import plan_device_key
 from gateway.composition.sandbox import NO_ACCESS, Access, sandbox_targets
 from gateway.settings.loading import AUTO
 from gateway.settings.schema import KeySettings, Settings, TargetSettings
