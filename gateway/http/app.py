@@ -15,6 +15,7 @@ from gateway.http.finished import FinishedAnswers
 from gateway.http.gate import gate
 from gateway.http.jobs import Jobs
 from gateway.http.operations import add_admin, add_health
+from gateway.http.policies.routes import add_policies
 from gateway.http.proposals.routes import add_proposals
 from gateway.http.reference import add_reference
 from gateway.http.serving import Serving
@@ -65,6 +66,7 @@ def _api(dependencies: AppDependencies, jobs: Jobs | DurableJobs, draining: Call
     add_health(api, dependencies, draining)
     add_admin(api, dependencies)
     add_proposals(api, dependencies)
+    add_policies(api, dependencies)
     document_paths(api)
     add_reference(api)
     return api

@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # only a host that has it loads it
     from agents.proposals.desk import ProposalDesk
     from gateway.http.mcp.door import McpDoor
     from gateway.http.mcp.own import OwnRoutes
+    from gateway.http.policies.desk import Desk
     from gateway.jobs.assembly import JobsPlan
 
 DEFAULT_OUTPUT_TOKENS: Final = 256
@@ -55,5 +56,6 @@ class AppDependencies:
     """Where asynchronous requests are kept; None: in this process's memory."""
     device: DeviceDesk | None = None
     proposals: ProposalDesk | None = None
+    policies: Desk | None = None
     own: OwnRoutes | None = None
     mcp: McpDoor | None = None

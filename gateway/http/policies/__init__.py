@@ -1,0 +1,1 @@
+"""The policy through the admin paths: simulated against past requests, promoted with evidence."""
