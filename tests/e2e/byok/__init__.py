@@ -1,0 +1,1 @@
+"""Callers' own keys, over sockets and across kills."""
