@@ -28,7 +28,11 @@ LEFT_OUT: Final = ("gateway/cli", "gateway/sandbox", "edge_runtime/training")
 """Not run by a function: the command line, the stand-ins, and how the device model was made."""
 PYTHON: Final = "3.14"
 PLATFORM: Final = "aarch64-manylinux_2_28"
-REQUIREMENTS: Final = ("lambda.in", "lambda-overrides.in", "dev.txt")
+WHEELS: Final = ("lambda.in",)
+"""Lists of packages whose wheels every asset holds."""
+THINKING: Final = "lambda-deliberation.in"
+"""What only functions need that ask models about their decisions."""
+BOUNDS: Final = ("lambda-overrides.in", "dev.txt")
 UNPACKED_LIMIT_BYTES: Final = 250 * 1024 * 1024
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _FILE_MODE: Final = 0o100644 << 16
@@ -43,16 +47,17 @@ class Bundle:
     unpacked_bytes: int
 
 
-def bundle(mode: str, cache: Path = CACHE) -> Bundle:
-    """The asset, from `cache` when nothing that goes into it has changed."""
+def bundle(mode: str, cache: Path = CACHE, *, thinking: bool = False) -> Bundle:
+    """The asset, from `cache` when nothing that goes into it has changed; `thinking`: with the wheels of `THINKING`, too."""
     if mode not in MODES:
         raise ValueError(f"-c bundle={mode}: choose one of {', '.join(MODES)}")
-    digest = _digest(mode)
+    lists = (*WHEELS, THINKING) if thinking else WHEELS
+    digest = _digest(mode, lists)
     path = cache / f"{mode}-{digest[:16]}.zip"
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as work:
-            _write(mode, Path(work), path)
+            _write(mode, Path(work), path, lists)
     with zipfile.ZipFile(path) as archive:
         unpacked = sum(entry.file_size for entry in archive.infolist())
     if unpacked > UNPACKED_LIMIT_BYTES:
@@ -72,20 +77,20 @@ def product_files(root: Path = ROOT) -> Iterator[tuple[str, Path]]:
                 yield name, path
 
 
-def _digest(mode: str) -> str:
+def _digest(mode: str, lists: tuple[str, ...]) -> str:
     digest = hashlib.sha256(f"{mode} {PYTHON} {PLATFORM}".encode())
     for name, path in product_files():
         digest.update(f"\0{name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
-    for name in REQUIREMENTS if mode == "full" else ():
+    for name in (*lists, *BOUNDS) if mode == "full" else ():
         digest.update((ROOT / "requirements" / name).read_bytes())
     return digest.hexdigest()
 
 
-def _write(mode: str, work: Path, path: Path) -> None:
+def _write(mode: str, work: Path, path: Path, lists: tuple[str, ...]) -> None:
     files = dict(product_files())
     if mode == "full":
         wheels = work / "wheels"
-        _install(wheels)
+        _install(wheels, lists)
         files |= {entry.relative_to(wheels).as_posix(): entry for entry in _installed(wheels)}
     unfinished = work / path.name
     with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -106,10 +111,12 @@ def _installed(wheels: Path) -> Iterator[Path]:
             yield path
 
 
-def _install(target: Path) -> None:
-    lists = ROOT / "requirements"
+def _install(target: Path, lists: tuple[str, ...]) -> None:
+    folder = ROOT / "requirements"
     command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", str(target)]
     command += ["--python-platform", PLATFORM, "--python-version", PYTHON, "--only-binary", ":all:"]
-    command += ["-r", str(lists / "lambda.in"), "-c", str(lists / "dev.txt")]
-    command += ["--overrides", str(lists / "lambda-overrides.in"), "--no-compile-bytecode"]
+    for name in lists:
+        command += ["-r", str(folder / name)]
+    command += ["-c", str(folder / "dev.txt")]
+    command += ["--overrides", str(folder / "lambda-overrides.in"), "--no-compile-bytecode"]
     subprocess.run(command, check=True)  # noqa: S603 - a fixed command, no shell

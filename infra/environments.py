@@ -82,7 +82,8 @@ class Api:
 class Environment:
     """One deployment. `keeps_data` retains tables, buckets and keys when a stack is deleted and refuses their
     deletion; `workflow` says what answers a synchronous request; `signals` whether hosts may show requests to Comprehend
-    and Textract, where the settings ask for that."""
+    and Textract, where the settings ask for that; `deliberation` whether functions that decide may ask Nova, where the policy
+    wants that: those functions' asset then holds what they ask with."""
 
     name: str
     account: str
@@ -97,6 +98,7 @@ class Environment:
     api: Api
     upper: UpperStacks
     signals: bool = False
+    deliberation: bool = False
 
 
 _ALL_ENDPOINTS: Final = (

@@ -20,6 +20,8 @@ WORKFLOW_ARN: Final = "TIERWISE_WORKFLOW_ARN"
 """The state machine that runs asynchronous requests; unset where there is none."""
 SYNC_WORKFLOW_ARN: Final = "TIERWISE_SYNC_WORKFLOW_ARN"
 """The express state machine that answers who waits; unset where the function itself answers."""
+DELIBERATES: Final = "TIERWISE_DELIBERATION__REGION"
+"""The setting as a variable: a function thinks twice only where its own environment says where the models are."""
 SETTINGS_SSM: Final = "TIERWISE_SETTINGS_SSM"
 """Prefix in Parameter Store under which each parameter is one setting."""
 

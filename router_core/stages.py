@@ -29,7 +29,7 @@ class Stage:
 STAGES: Final = (
     Stage(name="context", takes=("request",), gives="context", timeout_s=10),
     Stage(name="resource", takes=("request",), gives="resources", timeout_s=10),
-    Stage(name="router", takes=("context", "resources"), gives="decision", timeout_s=10),
+    Stage(name="router", takes=("request", "context", "resources"), gives="decision", timeout_s=10),
     Stage(name="cache", takes=("request", "context", "resources", "decision"), gives="lookup", timeout_s=10),
     Stage(
         name="execute",

@@ -89,14 +89,16 @@ def request_of(payload: Payload) -> InferenceRequest:
     return from_json(InferenceRequest, payload["request"])
 
 
-def _served(payload: Payload) -> InferenceRequest:
+def served_of(payload: Payload) -> InferenceRequest:
     """The request with the messages that its targets are to see."""
     request, messages = request_of(payload), payload["context"].get("messages")
     return request if messages is None else replace(request, messages=tuple(messages))
 
 
 def context_of(payload: Payload) -> RequestContext:
-    return RequestContext.from_features(payload["context"]["features"])
+    """The request as it was read, or as a model saw it that the router asked."""
+    seen = payload.get("decision", {}).get("features")
+    return RequestContext.from_features(payload["context"]["features"] if seen is None else seen)
 
 
 def inflight_of(payload: Payload) -> InFlight:
@@ -104,7 +106,8 @@ def inflight_of(payload: Payload) -> InFlight:
 
 
 def decision_of(payload: Payload) -> RoutingDecision:
-    carried = {name: value for name, value in payload["decision"].items() if name != "decided_s"}
+    beside = ("decided_s", "features")
+    carried = {name: value for name, value in payload["decision"].items() if name not in beside}
     return from_json(RoutingDecision, carried)
 
 
@@ -113,7 +116,7 @@ def turn_of(payload: Payload, snapshots: Snapshots) -> Turn:
     context, resources = payload["context"], payload["resources"]
     table, decision = snapshots.table(context, resources), decision_of(payload)
     return Turn(
-        request=_served(payload),
+        request=served_of(payload),
         context=context_of(payload),
         decision=decision,
         table=table,

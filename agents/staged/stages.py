@@ -7,7 +7,7 @@ either there or, when large, `{"by_reference": key, ...}` (`agents/staged/parcel
     context    {features, policy: {sha256, document}, started_s, read_s}, and `messages` where services outside put the
                request's in other words: the stages after it serve those
     resources  {state, inflight, seen_s}: `router` decides on exactly this state and on the policy in `context`
-    decision   the fields of `RoutingDecision`, and decided_s
+    decision   the fields of `RoutingDecision`, and decided_s; `features` where a model saw the request otherwise than `context`
     lookup     {hit, cache, key, output, usage}; `hit` is true when there is nothing to execute: a stored answer, or a plan
                that the caller's device runs for itself
     execution  the fields of `Execution`
@@ -53,10 +53,12 @@ from agents.staged.carried import (
     inflight_of,
     notes_of,
     request_of,
+    served_of,
     tried_of,
     turn_of,
 )
 from agents.turn import Turn
+from agents.weighing import Deliberating, Weighing
 from router_core.errors import (
     AllTargetsFailedError,
     DeadlineError,
@@ -125,15 +127,28 @@ class ResourceStage:
 
 
 class RouterStage:
-    """Decides, from nothing but what the stages before saw. Raises `NoTargetError`."""
+    """Decides, from nothing but what the stages before saw, and thinks twice where the policy says so. Raises `NoTargetError`."""
 
-    def __init__(self, snapshots: Snapshots, clock: Clock) -> None:
+    def __init__(self, snapshots: Snapshots, clock: Clock, thinking: Deliberating | None = None) -> None:
         self._router, self._snapshots, self._now = RouterAgent(), snapshots, clock.now_s
+        self._thinking = thinking
 
     async def __call__(self, payload: Payload) -> dict[str, Any]:
+        context, inflight = context_of(payload), inflight_of(payload)
         table = self._snapshots.table(payload["context"], payload["resources"])
-        decision = self._router.route(context_of(payload), table, inflight_of(payload))
-        return {**to_json(decision), "decided_s": self._now()}
+        decision, seen = self._router.route(context, table, inflight), context
+        if table.thinks and self._thinking is not None:
+            weighing = Weighing(
+                request=served_of(payload),
+                context=context,
+                decision=decision,
+                table=table,
+                inflight=inflight,
+            )
+            weighing = await self._thinking.weigh(weighing, payload["context"]["started_s"])
+            decision, seen = weighing.decision, weighing.context
+        changed = {} if seen == context else {"features": seen.features()}
+        return {**to_json(decision), "decided_s": self._now(), **changed}
 
 
 class CacheStage:

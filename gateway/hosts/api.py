@@ -83,6 +83,7 @@ async def _application(parts: Parts, made: Plan, *, traces: bool) -> tuple[Route
             shared=stores.shared,
             signals=await parts.signals(),
             guards=parts.guards,
+            thinking=await parts.thinking(stores.ledger, clock),
         ),
     )
     ring = KeyRing(records(made.keys))

@@ -14,10 +14,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from router_core.adapters.system_clock import WallClock
+from router_core.deployment import DELIBERATES
 from router_core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from agents.cache import CacheAgent
+    from agents.deliberation.deliberator import Deliberator
     from agents.guarding.outside import Guards
     from agents.others import Others
     from agents.resource import ResourceAgent
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from gateway.settings.schema import Settings
     from router_core.adapters.aws.ssm_policy import SsmPolicySource
     from router_core.adapters.policy_file import FilePolicySource
+    from router_core.ports import Clock, Ledger
     from router_core.resources import TargetSpec
 
 KEYS_S: Final = 60.0
@@ -171,6 +174,32 @@ class Parts:
         from gateway.composition.signals import open_signals
 
         return await open_signals(self.settings, self._closers)
+
+    async def ledger(self) -> Ledger | None:
+        """What all functions spend together, for one that opens no other store."""
+        if DELIBERATES not in self.environ or self.settings.stores.state is None:
+            return None
+        from gateway.composition.aws import open_state
+
+        state, ledger = await open_state(self.settings.stores.state, CLOCK)
+        self._closers += [state.close, ledger.close]
+        return ledger
+
+    async def thinking(self, ledger: Ledger | None, clock: Clock) -> Deliberator | None:
+        """Who thinks twice; None, and nothing imported for it, where no variable names the models' region. A cap that each
+        machine kept alone would be none, so a ledger is a must. Raises `ConfigurationError`."""
+        if DELIBERATES not in self.environ:
+            return None
+        if ledger is None:
+            raise ConfigurationError("settings: functions deliberate with a shared ledger: stores.state or redis")
+        from gateway.composition.deliberation import open_deliberation
+        from gateway.composition.plan import Plan, plan_targets
+        from router_core.adapters.data_files import load_data
+
+        data = load_data(self.settings.data.models, self.settings.data.regions)
+        targets = plan_targets(self.settings, self.environ, data, secrets=False)
+        made = Plan(settings=self.settings, targets=targets, keys=())
+        return open_deliberation(made, self.environ, ledger, clock, self._closers)
 
     async def catch_up(self) -> None:
         """Take over a policy that changed while the function was frozen."""

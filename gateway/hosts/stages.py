@@ -75,7 +75,8 @@ async def _resource(parts: Parts) -> Stage:
 async def _router(parts: Parts) -> Stage:
     from agents.staged.stages import RouterStage
 
-    return RouterStage(_SNAPSHOTS, CLOCK)
+    thinking = await parts.thinking(await parts.ledger(), CLOCK)
+    return RouterStage(_SNAPSHOTS, CLOCK, thinking)
 
 
 async def _cache(parts: Parts) -> Stage:

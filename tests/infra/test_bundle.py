@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.bundle import LEFT_OUT, MODES, PACKAGES, REQUIREMENTS, ROOT, bundle, product_files
+from infra.bundle import BOUNDS, LEFT_OUT, MODES, PACKAGES, ROOT, THINKING, WHEELS, bundle, product_files
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +46,16 @@ def test_files_are_readable_and_carry_no_time(asset: Path) -> None:
 
 
 def test_the_lists_of_what_it_imports_are_there() -> None:
-    for name in REQUIREMENTS:
+    for name in (*WHEELS, THINKING, *BOUNDS):
         assert (ROOT / "requirements" / name).is_file()
     assert dict(product_files())
+
+
+def test_what_asks_models_is_in_an_asset_of_its_own(asset: Path, tmp_path: Path) -> None:
+    thinking = bundle("sources", tmp_path, thinking=True)
+    assert thinking.path.name == asset.name, "of the sources alone there is nothing to leave out"
+    listed = [(ROOT / "requirements" / name).read_text().split() for name in (*WHEELS, THINKING)]
+    assert ["strands-agents" in packages for packages in listed] == [False, True]
 
 
 def test_another_kind_of_asset_is_refused(tmp_path: Path) -> None:

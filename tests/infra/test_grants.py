@@ -6,11 +6,17 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from infra.constructs.functions.grants import grants
+from infra.constructs.functions.grants import Grant, grants
+from infra.constructs.functions.settings import own_variables
 from infra.environments import ENVIRONMENTS
+from router_core.deployment import DELIBERATES
 from tests.architecture.code import ROOT
 
-SERVICES = {"stepfunctions": "states", "service_quotas": "servicequotas"}
+SERVICES = {
+    "bedrock_agentcore": "bedrock-agentcore",
+    "stepfunctions": "states",
+    "service_quotas": "servicequotas",
+}
 """Where the permission's name is not the client's."""
 SAME = {
     "dynamodb:TransactWriteItems": "dynamodb:PutItem",  # a transaction needs what each of its writes needs
@@ -19,6 +25,9 @@ SAME = {
     "servicequotas:GetAwsDefaultServiceQuota": "servicequotas:GetAWSDefaultServiceQuota",
 }
 NOT_A_FUNCTIONS = {
+    "bedrock-agentcore:CreateEvent": "agents on AgentCore keep proposals in its memory (docs/agentcore.md)",
+    "bedrock-agentcore:DeleteEvent": "the same",
+    "bedrock-agentcore:ListEvents": "the same",
     "ecs:DescribeServices": "the gateway keeps models on nodes (`edge/operated.py`)",
     "ecs:UpdateService": "the same",
     "pricing:GetProducts": "operators renew prices",
@@ -67,3 +76,32 @@ def test_requests_are_shown_to_no_service_where_that_was_not_asked_for() -> None
         granted = {action.split(":")[0] for rows in table.values() for row in rows for action in row.actions}
         assert not environment.signals
         assert granted.isdisjoint({"comprehend", "textract"})
+
+
+def test_models_are_asked_about_decisions_only_where_that_was_asked_for_and_only_those_three() -> None:
+    key = "arn:aws:kms:eu-central-1:123456789012:key/any"
+    for environment in ENVIRONMENTS.values():
+        assert not environment.deliberation
+        assert not _asked(grants(environment, key)["router"])
+        assert DELIBERATES not in own_variables(environment, "router")
+    thinks = replace(ENVIRONMENTS["dev"], deliberation=True)
+    addresses = _asked(grants(thinks, key)["router"])
+    models = {f"amazon.nova-{role}-v1:0" for role in ("micro", "lite", "pro")}
+    assert {address.split("/")[1].removeprefix("eu.") for address in addresses} == models
+    assert not any("*" in address.split("/")[1] for address in addresses)
+    told = own_variables(thinks, "router")
+    assert told[DELIBERATES] == "eu-central-1"
+    assert {told[f"TIERWISE_DELIBERATION__{role}"] for role in ("MICRO", "LITE", "PRO")} == {
+        f"eu.{model}" for model in models
+    }
+    assert not own_variables(thinks, "execute")
+
+
+def _asked(rows: tuple[Grant, ...]) -> set[str]:
+    """What Bedrock may be asked for by these rows."""
+    return {
+        address
+        for row in rows
+        for address in row.resources
+        if any(action.startswith("bedrock:Invoke") for action in row.actions)
+    }

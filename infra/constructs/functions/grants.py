@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from infra.constructs.buckets import PAYLOADS
+from infra.constructs.functions.settings import nova_models
 from infra.environments import Environment
 from infra.naming import arn, bucket_name
 from router_core import deployment
@@ -61,7 +62,7 @@ def grants(environment: Environment, key_arn: str) -> dict[str, tuple[Grant, ...
             _table(environment, "state", READ + WRITE),
             _sensing(),
         ),
-        "router": (),
+        "router": _deliberation(environment),
         "cache": (_secrets(environment),),
         "execute": (*_models(environment), _secrets(environment), _table(environment, "state", READ + WRITE)),
         "monitor": (*_records(environment), _secrets(environment)),
@@ -184,6 +185,29 @@ def _models(environment: Environment) -> tuple[Grant, ...]:
             resources=(arn(environment, "sagemaker", f"endpoint/{resource_name(environment.name, '*')}"),),
             reason="Settings choose the endpoint among this environment's.",
         ),
+    )
+
+
+def _deliberation(environment: Environment) -> tuple[Grant, ...]:
+    """The models that are asked about decisions, and the ledger that caps what that costs: only in an environment that was
+    made for it."""
+    if not environment.deliberation:
+        return ()
+    models = nova_models(environment).values()
+    invoke = ("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream")
+    return (
+        Grant(
+            actions=invoke,
+            resources=tuple(arn(environment, "bedrock", f"inference-profile/{model}") for model in models),
+        ),
+        Grant(
+            actions=invoke,
+            resources=tuple(
+                f"arn:aws:bedrock:*::foundation-model/{model.partition('.')[2]}" for model in models
+            ),
+            reason="A cross-region profile runs its model in another region of its continent.",
+        ),
+        _table(environment, "state", READ + WRITE),
     )
 
 

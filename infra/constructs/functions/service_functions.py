@@ -7,6 +7,7 @@ A stage that joins the table gets its function here by itself. What is warm depe
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from aws_cdk import Duration
 from aws_cdk import aws_kms as kms
@@ -17,7 +18,7 @@ from constructs import Construct
 from infra.bundle import bundle
 from infra.constructs.functions.grants import grants, of
 from infra.constructs.functions.service_function import FunctionPlace, FunctionSpec, ServiceFunction
-from infra.constructs.functions.settings import own_variables
+from infra.constructs.functions.settings import own_variables, thinks
 from infra.constructs.vpc import Vpc
 from infra.environments import Environment
 from infra.validation import acknowledge
@@ -29,9 +30,9 @@ API_S = 29
 _TIMEOUT_S = {"api": API_S, "authorizer": 5, "analytics": 60, "rotation": 60, "listener": 30}
 
 
-def functions_code(scope: Construct) -> lambda_.Code:
-    """The asset, whole or as sources only, as `-c bundle=` says."""
-    asset = bundle(str(scope.node.try_get_context("bundle") or "full"))
+def functions_code(scope: Construct, *, thinking: bool = False) -> lambda_.Code:
+    """The asset, whole or as sources only, as `-c bundle=` says; `thinking`: with what asks models."""
+    asset = bundle(str(scope.node.try_get_context("bundle") or "full"), thinking=thinking)
     return lambda_.Code.from_asset(str(asset.path), asset_hash=asset.sha256)
 
 
@@ -64,6 +65,9 @@ class ServiceFunctions(Construct):
             security_group=network.functions,
             dead_letters=self.dead_letters,
         )
+        thinking = (
+            replace(place, code=functions_code(self, thinking=True)) if environment.deliberation else place
+        )
         timeouts = {stage.name: stage.timeout_s for stage in STAGES} | _TIMEOUT_S
         table = grants(environment, key.key_arn)
         self.by_name = {
@@ -71,7 +75,7 @@ class ServiceFunctions(Construct):
                 self,
                 f"{name.title()}Host",
                 environment,
-                place,
+                thinking if thinks(environment, name) else place,
                 FunctionSpec(
                     name=name,
                     timeout_s=timeouts[name],

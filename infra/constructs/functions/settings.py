@@ -13,6 +13,7 @@ from infra.naming import arn, bucket_name
 from router_core import deployment
 from router_core.deployment import TABLES, resource_name
 
+_ASKED = deployment.DELIBERATES.removesuffix("REGION")
 WRITABLE = "/tmp"  # noqa: S108 - the only folder that Lambda lets a function write to
 """Where a function may keep a copy of what it can get again."""
 
@@ -22,10 +23,26 @@ def machine_arn(environment: Environment, machine: str) -> str:
 
 
 def own_variables(environment: Environment, function: str) -> dict[str, str]:
-    """What one function is told beside what all are told: the door learns who answers whoever waits."""
-    if function != "api" or environment.workflow != "state-machine":
-        return {}
-    return {deployment.SYNC_WORKFLOW_ARN: machine_arn(environment, deployment.SYNC_MACHINE)}
+    """What one function is told beside what all are told: the door learns who answers whoever waits, and those that decide
+    where the models are that they may ask."""
+    told: dict[str, str] = {}
+    if function == "api" and environment.workflow == "state-machine":
+        told[deployment.SYNC_WORKFLOW_ARN] = machine_arn(environment, deployment.SYNC_MACHINE)
+    if thinks(environment, function):
+        told[deployment.DELIBERATES] = environment.region
+        told |= {f"{_ASKED}{role.upper()}": model for role, model in nova_models(environment).items()}
+    return told
+
+
+def thinks(environment: Environment, function: str) -> bool:
+    """Whether this function may ask models about its decisions."""
+    return environment.deliberation and function in ("api", "router")
+
+
+def nova_models(environment: Environment) -> dict[str, str]:
+    """The models that agents ask, by role: profiles of the continent, which Bedrock offers in every region."""
+    continent = environment.region.split("-")[0]
+    return {role: f"{continent}.amazon.nova-{role}-v1:0" for role in ("micro", "lite", "pro")}
 
 
 def function_variables(environment: Environment, redis: Redis) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -13,15 +14,16 @@ import pytest
 
 from agents.deliberation.asking import Question
 from agents.deliberation.spending import EVERYBODY
+from agents.weighing import Deliberating, Weighing
 from router_core.adapters.memory.ledger import MemoryLedger
 from router_core.errors import NotTakenError, StoreError
 from router_core.inference import InferenceRequest
+from router_core.monitoring import DeliberationNumbers
 from router_core.routing.replay import replay, same
 from tests.unit.agents.house import House, ask
 from tests.unit.deliberation.injections import INJECTIONS
 from tests.unit.deliberation.thinking import (
     ALWAYS,
-    HANGS,
     FakeThinker,
     deliberator,
     policy,
@@ -30,7 +32,7 @@ from tests.unit.deliberation.thinking import (
 )
 
 DAY = "2023-11-14"
-BUDGET_MS = 40.0
+BUDGET_MS = 250.0
 THINKING = {"router": {**ALWAYS, "budget_ms": BUDGET_MS}, "context": {**ALWAYS, "budget_ms": BUDGET_MS}}
 CAP_USD = 0.2
 
@@ -85,34 +87,65 @@ def junk(question: Question) -> Any:
     )
 
 
+async def slow(question: Question) -> Any:
+    await asyncio.sleep(5.0)
+    return right(question)
+
+
+class Timed:
+    """What thinks, with what every request waited for it."""
+
+    def __init__(self, thinks: Deliberating) -> None:
+        self._thinks, self.waited_ms = thinks, list[float]()
+
+    async def weigh(self, weighing: Weighing, started_s: float) -> Weighing:
+        started = time.perf_counter()
+        try:
+            return await self._thinks.weigh(weighing, started_s)
+        finally:
+            self.waited_ms.append((time.perf_counter() - started) * 1000.0)
+
+    def judged(self, request_id: str, target: str, score: float) -> None:
+        self._thinks.judged(request_id, target, score)
+
+    def numbers(self) -> DeliberationNumbers:
+        return self._thinks.numbers()
+
+
+@pytest.mark.proof
 @pytest.mark.parametrize(
     "says",
-    [None, HANGS, StoreError("throttled"), junk, StoreError("down"), RuntimeError("a fault of ours")],
+    [None, slow, StoreError("throttled"), junk, StoreError("down"), RuntimeError("a fault of ours")],
     ids=["healthy", "slow", "throttled", "junk", "down", "broken"],
 )
 async def test_no_request_fails_and_the_cap_holds_whatever_the_model_does(
-    says: Any, at_size: Callable[[int, int], int]
+    says: Any, at_size: Callable[[int, int], int], request: pytest.FixtureRequest
 ) -> None:
     thinker = FakeThinker({} if says is None else {"router": says, "context": says})
     ledger = MemoryLedger()
     rules = policy(THINKING, usd_per_day=CAP_USD, tenant_usd_per_day=CAP_USD)
     thinks = deliberator(thinker, ledger)
-    house = House(policy=rules, thinking=thinks)
+    timed = Timed(thinks)
+    house = House(policy=rules, thinking=timed)
     router = house.build()
     await router.look()
-
-    async def one(request: InferenceRequest) -> str:
-        # A model that hangs never answers: that the requests end is the proof that nobody waits for it.
-        return (await router.answer(request)).status
-
     count = at_size(400, 10_000)
     waves = numbered(count)
     for start in range(0, count, 20):
-        statuses = await asyncio.gather(*(one(request) for request in waves[start : start + 20]))
-        assert set(statuses) == {"completed"}
+        answers = await asyncio.gather(*(router.answer(one) for one in waves[start : start + 20]))
+        assert {answer.status for answer in answers} == {"completed"}
+    outcomes = thinks.numbers().outcomes
     await thinks.close()
-    assert await ledger.spent(EVERYBODY, DAY) <= CAP_USD * 1e6
+    spent = await ledger.spent(EVERYBODY, DAY)
+    assert 0 < spent <= CAP_USD * 1e6
     assert _replayed(house) == count
+    waited = sorted(timed.waited_ms)
+    if request.config.getoption("--proof"):
+        # The context agent's budget, then the router agent's.
+        assert waited[int(0.99 * count)] <= 2.0 * BUDGET_MS
+        p50, p99 = (waited[int(share * count)] for share in (0.5, 0.99))
+        said = f"p50 {p50:.2f} ms, p99 {p99:.1f} ms, {spent / 1e6:.4f} USD, {len(thinker.asked)} asked"
+        print(f"{said}, {outcomes}")  # noqa: T201 - what --proof is for
 
 
 def _replayed(house: House) -> int:

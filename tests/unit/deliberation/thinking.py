@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +49,8 @@ class FakeThinker:
         said = self.says.get(question.agent)
         if callable(said):
             said = said(question)
+        if isinstance(said, Awaitable):
+            said = await said
         if said == HANGS:
             await self.goes_on.wait()
             said = right(question)
