@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from starlette.types import ASGIApp
 
@@ -32,7 +32,8 @@ from gateway.composition.nodes import open_nodes
 from gateway.composition.plan import Plan
 from gateway.composition.policy import policy_source, watch_policy
 from gateway.composition.policy_desk import PolicyDesk
-from gateway.composition.proposals import open_agentcore_memory, open_proposals
+from gateway.composition.proposing.doors import with_doors
+from gateway.composition.proposing.proposals import open_proposals
 from gateway.composition.providers import key_lifetimes, open_providers
 from gateway.composition.signals import open_signals
 from gateway.composition.stores import Stores, open_stores
@@ -42,10 +43,8 @@ from gateway.http.app import create_app
 from gateway.http.auth import KeyRing
 from gateway.http.dependencies import AppDependencies
 from gateway.http.edge import Gateway as App
-from gateway.http.mcp.door import DoorRules, McpDoor
-from gateway.http.mcp.own import OwnRoutes, Remembered
 from gateway.jobs.calibrated import read_rates
-from gateway.settings.schema import EventSettings
+from gateway.settings.schema import EventSettings, Settings
 from router_core.adapters.events.log import EventLog
 from router_core.adapters.prometheus import MonitorCollector, render
 from router_core.adapters.scorer_weights import foresee
@@ -98,15 +97,13 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
     thinking = open_deliberation(made, os.environ, stores.ledger, clock, adapters.closers)
     nodes = await open_nodes(made, stores.shared, stored.sink, adapters.closers, clock)
     guard = canary_guard(settings.policy, policy, nodes.events, stores.shared)
-    memory = await asyncio.to_thread(open_agentcore_memory, settings, clock, adapters.closers)
-    proposing = open_proposals(settings, memory or stores.shared, guard, guard.rollout, clock)
-    remembered = Remembered(proposing.events)
+    proposing = await open_proposals(settings, stores.shared, guard, guard.rollout, clock, adapters.closers)
     ports = Ports(
         models=adapters.models,
         embedders=adapters.embedders,
         probes=adapters.probes,
         responses=stores.responses,
-        events=remembered,
+        events=proposing.events,
         policy=guard,
         clock=clock,
         affinity=stores.affinity,
@@ -118,16 +115,11 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
     )
     router = assemble(specs, ports)
     providers = await open_providers(settings, ports, adapters.closers, traced=tracing is not None)
-    if settings.jobs.judge_rates is not None:
-        router.calibrated("judge", read_rates(Path(settings.jobs.judge_rates)))
+    _calibrate(settings, router)
     stored.watch(router.snapshot)
     crew = Crew(providers.watched(router), made.run_dir, worker, clock)
-    dependencies = with_batches(
-        providers.behind(_dependencies(made, router, crew, stored, stores)), settings.batches
-    )
-    dependencies = replace(
-        dependencies, proposals=proposing.desk, **_for_agents(made, remembered, stores, adapters.closers)
-    )
+    dependencies = providers.behind(_dependencies(made, router, crew, stored, stores))
+    dependencies = with_batches(with_doors(dependencies, made, proposing, adapters.closers), settings.batches)
     dependencies = replace(dependencies, policies=PolicyDesk(settings, guard.rollout))
     app = create_app(replace(dependencies, router=traced_router(dependencies.router, tracing)))
     gateway = Gateway(app=app, asgi=traced_app(app, tracing), router=router, _closers=adapters.closers)
@@ -152,6 +144,12 @@ async def _start(gateway: Gateway, crew: Crew) -> None:
     except BaseException:
         await gateway.close()
         raise
+
+
+def _calibrate(settings: Settings, router: Router) -> None:
+    """Judges whose error rates are known are believed accordingly."""
+    if settings.jobs.judge_rates is not None:
+        router.calibrated("judge", read_rates(Path(settings.jobs.judge_rates)))
 
 
 async def _rotating(rotation: KeyRotation) -> list[asyncio.Task[None]]:
@@ -197,21 +195,6 @@ def _dependencies(made: Plan, router: Router, crew: Crew, stored: Records, store
             live=stores.live,
         ),
     )
-
-
-def _for_agents(
-    made: Plan, remembered: Remembered, stores: Stores, closers: list[Callable[[], Awaitable[None]]]
-) -> dict[str, Any]:
-    """What agents outside may reach."""
-    settings = made.settings.mcp
-    catalogue = tuple(target.spec for target in made.targets)
-    own = OwnRoutes(remembered.newest, catalogue, stores.limiter)
-    if not settings.enabled:
-        return {"own": own}
-    rules = DoorRules(hosts=settings.hosts, origins=settings.origins, version=our_version())
-    door = McpDoor(rules, stores.limiter)
-    closers.append(door.close)
-    return {"own": own, "mcp": door}
 
 
 def our_version() -> str:

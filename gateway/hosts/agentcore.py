@@ -180,21 +180,25 @@ def _inner(
 
 async def _body(receive: Receive) -> bytes:
     """Raises `TooLargeError`, or `RequestError` for one that does not arrive."""
-    parts, size = list[bytes](), 0
     try:
         async with asyncio.timeout(BODY_S):
-            while True:
-                message = await receive()
-                if message["type"] != "http.request":
-                    raise RequestError("the connection ended before the body did")
-                parts.append(message.get("body", b""))
-                size += len(parts[-1])
-                if size > MAX_BODY_BYTES:
-                    raise TooLargeError(f"the body is larger than {MAX_BODY_BYTES} bytes")
-                if not message.get("more_body", False):
-                    return b"".join(parts)
+            return await _whole(receive)
     except TimeoutError:
         raise RequestError(f"the body did not arrive within {BODY_S:g} s") from None
+
+
+async def _whole(receive: Receive) -> bytes:
+    parts, size, more = list[bytes](), 0, True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise RequestError("the connection ended before the body did")
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > MAX_BODY_BYTES:
+            raise TooLargeError(f"the body is larger than {MAX_BODY_BYTES} bytes")
+        more = message.get("more_body", False)
+    return b"".join(parts)
 
 
 async def _reply_json(send: Send, body: Mapping[str, Any]) -> None:

@@ -28,7 +28,7 @@ from gateway.composition.deliberation import Closers, open_deliberation
 from gateway.composition.keys import records
 from gateway.composition.plan import Plan, PlannedKey
 from gateway.composition.policy import watch_policy
-from gateway.composition.proposals import open_agentcore_memory, open_proposals
+from gateway.composition.proposing.proposals import open_proposals
 from gateway.hosts.composition import Parts
 from gateway.http.auth import KeyRing
 from gateway.http.dependencies import AppDependencies
@@ -133,9 +133,8 @@ async def build(environ: Mapping[str, str]) -> AgentParts:
     stores = await parts.stores(made)
     closers: Closers = [parts.close]
     thinking = open_deliberation(made, environ, stores.ledger, clock, closers)
-    memory = await asyncio.to_thread(open_agentcore_memory, parts.settings, clock, closers)
-    proposing = open_proposals(
-        parts.settings, memory or stores.shared, parts.outside.events(), parts.policies.rollout, clock
+    proposing = await open_proposals(
+        parts.settings, stores.shared, parts.outside.events(), parts.policies.rollout, clock, closers
     )
     specs = tuple(target.spec for target in made.targets)
     router = assemble(
@@ -166,7 +165,7 @@ async def build(environ: Mapping[str, str]) -> AgentParts:
         caller=ring.caller(b"Bearer " + secret.encode()),
         specs=specs,
         desk=proposing.desk,
-        lately=proposing.events,
+        lately=proposing.lately,
         thinking=thinking,
         closers=tuple(closers),
     )

@@ -73,13 +73,32 @@ def test_queues_are_encrypted_and_take_nothing_in_the_clear(synthesis: Synthesis
 def test_alerts_reach_people_or_wait(synthesis: Synthesis) -> None:
     stack = synthesis.stack("prod", "stream")
     assert stack.one("Events::EventBus")["Name"] == "tierwise-prod-alerts"
-    rule = stack.one("Events::Rule")
+    rules = {rule["Name"]: rule for rule in stack.of("Events::Rule").values()}
+    rule = rules["tierwise-prod-alerts-to-people"]
     assert rule["EventPattern"] == {"source": ["tierwise"]}
     (target,) = rule["Targets"]
     topic = synthesis.stack("prod", "observability").one("SNS::Topic")["TopicName"]
     assert target["Arn"] == f"arn:aws:sns:eu-central-1:111122223333:{topic}"
     assert target["DeadLetterConfig"]["Arn"]
     assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_alerts_also_reach_the_function_that_has_somebody_look(
+    synthesis: Synthesis, environment: str
+) -> None:
+    stack = synthesis.stack(environment, "stream")
+    rules = {name: rule for name, rule in stack.of("Events::Rule").items() if "listener" in rule["Name"]}
+    ((name, rule),) = rules.items()
+    (target,) = rule["Targets"]
+    assert rule["EventPattern"] == {"source": ["tierwise"]} and target["DeadLetterConfig"]["Arn"]
+    permission = stack.one("Lambda::Permission")
+    assert permission["FunctionName"] == target["Arn"] and permission["Principal"] == "events.amazonaws.com"
+    assert permission["SourceArn"] == {"Fn::GetAtt": [name, "Arn"]}
+    assert any(
+        statement.get("Condition") == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": [name, "Arn"]}}}
+        for _, statement in stack.statements()
+    )
 
 
 def test_firehose_writes_into_two_folders_of_the_lake_and_nowhere_else(synthesis: Synthesis) -> None:

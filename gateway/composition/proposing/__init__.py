@@ -1,0 +1,1 @@
+"""What agents propose, and what agents outside may reach."""
