@@ -83,7 +83,7 @@ class Asking:
             if placed is None:
                 continue
             if not may_see(context, policy, placed):
-                why = NOT_PERMITTED
+                why = why if why == DOWN else NOT_PERMITTED
                 continue
             verdict = await self._ask(name, placed, call, policy)
             if verdict is not None:

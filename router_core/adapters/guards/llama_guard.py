@@ -25,9 +25,9 @@ class LlamaGuard:
 
     async def judge(self, call: GuardCall) -> GuardVerdict:
         """A caller's text as a user's turn, a target's as the assistant's answer to it. Raises `TargetError`s."""
-        turns = [{"role": "user", "content": call.asked or call.text}]
+        turns = [{"role": "user", "content": call.text}]
         if call.side == "output":
-            turns.append({"role": "assistant", "content": call.text})
+            turns = [{"role": "user", "content": call.asked or "-"}, {"role": "assistant", "content": call.text}]
         answer = await self._model.generate(
             ModelCall(
                 request_id="guard",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -40,7 +41,7 @@ class Talker:
         self.calls.append(call)
         text = self.says if self.says is not None else _last(call)
         if call.params.tools:
-            arguments = '{"text": "%s"}' % text.replace('"', "'")
+            arguments = json.dumps({"text": text}, ensure_ascii=False)
             used = {"id": "call_1", "type": "function", "function": {"name": "note", "arguments": arguments}}
             return [
                 Choice(index=i, tool_calls=(used,), finish_reason="tool_calls") for i in range(call.params.n)

@@ -1,0 +1,1 @@
+"""The safety agent's parts, each by itself."""
