@@ -1,0 +1,1 @@
+"""Batches with OpenAI's own client, over sockets and across kills."""
