@@ -1,8 +1,8 @@
-"""Three days of a phone, told by a seed: it loses its network and its battery, and its app is ended and started again.
+"""Three days of a phone, told by a seed: it loses its network and its battery, and its process is killed at any moment.
 
 A stand-in for the gateway on a real socket takes every report once and tells what it was sent. The phone is the real
-client on its real files; only the battery and the air are simulated, and hours take milliseconds. Kill -9 is tested where
-it matters, at the outbox and the downloads.
+client on its real files, in a process that gets SIGKILL in the middle of its work and is started again in the next hour;
+only the battery and the air are simulated, and hours take milliseconds.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import sqlite3
+import sys
 import time
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from edge_runtime import Client, ClientError, Options
 from edge_runtime.sdk.trusted import FILE
-from router_core.inference import Device
-from tests.e2e.device.house import CHAT, CLOUD_SPEC, DEVICE_SPEC, PUBLIC, SET_TIMER, envelope
+from tests.e2e.device.house import CLOUD_SPEC, DEVICE_SPEC, PUBLIC, envelope
+from tests.e2e.device.phone import HOURS, SECRET
 
-HOURS = 72
-SECRET = "zebra-crossing-7"
+pytestmark = [pytest.mark.server, pytest.mark.proof]
 
 
 @dataclass(slots=True)
@@ -75,82 +75,84 @@ class Air:
 
 
 @dataclass(slots=True)
-class Phone:
-    """What the trace says of this hour."""
+class Days:
+    """What was heard of the phone, over all its lives. `durable` are reports that lay in its outbox when it was killed."""
 
-    battery: float = 0.8
-    charging: bool = False
-    thermal: str = "nominal"
-
-    def device(self) -> Device:
-        return Device(
-            battery=self.battery,
-            charging=self.charging,
-            thermal=self.thermal,
-            executes=True,
-            device_class="phone",
-        )
+    said: Counter[str] = field(default_factory=Counter)
+    durable: set[str] = field(default_factory=set)
+    kills: int = 0
+    hour: int = 0
+    over: bool = False
 
 
 async def test_three_days_lose_nothing_and_tell_nothing(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """Every report that the device made arrives, once for the gateway's marks; no restricted word leaves."""
-    each_hour = 40 if request.config.getoption("--proof") else 4
-    chance = random.Random(72)
-    air, phone = Air(chance=random.Random(73)), Phone()
+    proof = request.config.getoption("--proof")
+    per_hour, chance = 40 if proof else 6, random.Random(72)
+    air, days = Air(chance=random.Random(73)), Days()
     server = await asyncio.start_server(air.serve, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     (tmp_path / FILE).write_bytes(envelope(issued_s=time.time() - 60))
-    made, failed = 0, Counter[str]()
-    client = opened(url, tmp_path, phone)
-    for hour in range(HOURS):
-        _hour(hour, chance, phone, air)
-        for _ in range(each_hour):
-            text, wishes = _ask(chance)
-            try:
-                answer = await client.infer(text, **wishes)
-                made += answer.tier == "device"
-            except ClientError as error:
-                failed[error.reason] += 1
-        if chance.random() < 0.3:
-            await client.close()
-            client = opened(url, tmp_path, phone)
-        if air.up:
-            await client.deliver()
-    air.up = True
-    for _ in range(50):
-        await client.deliver()
-        if set(await client.waiting()) == {"dropped"}:
-            break
-    assert await client.waiting() == {"dropped": 0}
-    await client.close()
+    lives = 40 if proof else 6
+    while not days.over:
+        last = days.kills >= lives
+        lines = None if last else chance.randrange(5, 2 * HOURS * per_hour // lives)
+        await _life(tmp_path, url, per_hour, lines, air, days)
     server.close()
-    assert set(failed) <= {"offline", "refused", "unavailable"}
-    assert made > HOURS * each_hour // 4
-    assert len(air.reports) >= made  # refusals and failures are told as well
+    assert days.kills >= lives // 2
+    errors = {name for name in days.said if name.startswith("error")}
+    assert errors <= {"error offline", "error refused", "error unavailable"}
+    assert days.said["answer device"] > HOURS * per_hour // 4
+    # What the app was told of, and what a killed process had written down: all of it arrived, each once.
+    assert len(air.reports) >= days.said["answer device"]
+    assert days.durable and days.durable <= set(air.reports)
     assert air.repeated > 0  # the lost answers did make the device send again
     assert SECRET.encode() not in air.heard
 
 
-def opened(url: str, home: Path, phone: Phone) -> Client:
-    """The app starts: with the bundle that lies on the disk, and whatever waits there."""
-    return Client(url, trust=[PUBLIC], options=Options(home=home, device=phone.device, look_s=0.0))
+async def _life(home: Path, url: str, per_hour: int, lines: int | None, air: Air, days: Days) -> None:
+    """One process of the phone, killed after so many lines."""
+    command = [
+        sys.executable,
+        "-m",
+        "tests.e2e.device.phone",
+        str(home),
+        url,
+        PUBLIC,
+        str(days.hour),
+        str(per_hour),
+    ]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    heard = 0
+    async for raw in process.stdout:
+        line = raw.decode().strip()
+        heard += 1
+        if line.startswith("hour "):
+            days.hour = int(line[5:])
+            air.up = days.hour == HOURS - 1 or random.Random(2_000 + days.hour).random() < 0.7
+        elif line.startswith("left "):
+            assert line == "left {'dropped': 0}"
+            days.over = True
+        else:
+            days.said[line] += 1
+        if heard == lines and days.hour < HOURS - 1:
+            process.kill()
+            break
+    await process.wait()
+    if not days.over:
+        assert process.returncode == -9, process.returncode
+        days.kills += 1
+        days.hour += 1
+        days.durable |= _reports(home)
 
 
-def _hour(hour: int, chance: random.Random, phone: Phone, air: Air) -> None:
-    phone.charging = hour % 24 < 6
-    phone.battery = min(1.0, max(0.03, phone.battery + (0.15 if phone.charging else -0.06)))
-    phone.thermal = chance.choice(("nominal", "nominal", "nominal", "fair", "serious"))
-    air.up = chance.random() < 0.7
-
-
-def _ask(chance: random.Random) -> tuple[str, Any]:
-    draw = chance.random()
-    if draw < 0.55:
-        return SET_TIMER, {}
-    if draw < 0.7:
-        return f"set a timer for 5 minutes called {SECRET}", {"privacy": "restricted"}
-    if draw < 0.8:
-        return f"tell me about {SECRET}", {"privacy": "restricted", "when_offline": "queue"}
-    return CHAT, {"when_offline": "queue", "session_id": f"s{chance.randrange(3)}"}
+def _reports(home: Path) -> set[str]:
+    """The reports that wait in the outbox of a phone that is not running."""
+    file = home / "outbox.sqlite"
+    if not file.exists():
+        return set()
+    with closing(sqlite3.connect(file)) as db:
+        return {row[0] for row in db.execute("SELECT id FROM items WHERE kind = 'report'")}
