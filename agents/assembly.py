@@ -223,7 +223,8 @@ class Router:
     def _refresh(self) -> None:
         own = self._monitor.estimates()
         known = own if self._others is None else self._others.behind(own)
-        self._resource.refresh(self._ports.policy.rollout(), known, self._monitor.fits(), self._monitor.doubts())
+        fits, doubts = self._monitor.fits(), self._monitor.doubts()
+        self._resource.refresh(self._ports.policy.rollout(), known, fits, doubts)
 
 
 def embedding(request: EmbedRequest) -> InferenceRequest:

@@ -98,9 +98,10 @@ class ContextAgent:
         wanted = request.params.max_tokens
         expected = _expected_tokens(task, signals.complexity, wanted)
         foreseen: tuple[float, ...] = ()
+        adopted: tuple[tuple[str, float], ...] = ()
         if task == "chat" and policy.scorer.share > 0.0 and self._foresee is not None:
             predicted = self._foresee(content.last)
-            foreseen = (*predicted.quality, predicted.doubt)
+            foreseen, adopted = (*predicted.quality, predicted.doubt), predicted.targets
             expected = _within(predicted.tokens, wanted)
         level, residency = _privacy(request.privacy, kinds, health, policy)
         return RequestContext(
@@ -123,6 +124,7 @@ class ContextAgent:
             consulted=findings.consulted,
             upset=findings.upset,
             foreseen=foreseen,
+            adopted=adopted,
             turns=len(request.messages),
             session_target=history.session_target,
             prefix_target=history.prefix_target,

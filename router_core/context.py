@@ -25,7 +25,8 @@ class RequestContext:
     `position` a unit vector (x, y, z) on the globe, rounded to 1e-6; `guard_cues` what spoke for an injection,
     `guard_rules` the policy's rules that fired and `guard_tiers` where they keep the request (none: anywhere); `consulted` the services outside that were shown
     the request before the decision (`text`, `documents`), `upset` how sure one is that the writer
-    is; `foreseen` the learned chances of a good answer on device, edge and cloud and the doubt about them, rounded."""
+    is; `foreseen` the learned chances of a good answer on device, edge and cloud and the doubt about them, rounded; `adopted` those of
+    targets that have a chance of their own."""
 
     request_id: str
     tenant: str
@@ -54,6 +55,7 @@ class RequestContext:
     consulted: tuple[str, ...] = ()
     upset: float = 0.0
     foreseen: tuple[float, ...] = ()
+    adopted: tuple[tuple[str, float], ...] = ()
     optimize: str = "balanced"
     tiers: tuple[str, ...] = ("device", "mec", "cloud")
     pinned: str | None = None
@@ -89,6 +91,8 @@ class RequestContext:
         values: dict[str, Any] = {
             name: tuple(v) if isinstance(v, list) else v for name, v in features.items()
         }
+        if "adopted" in values:
+            values["adopted"] = tuple((name, chance) for name, chance in values["adopted"])
         return cls(**values)
 
 

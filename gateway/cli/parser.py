@@ -17,6 +17,7 @@ from gateway.cli.aws_arguments import aws_arguments
 from gateway.cli.batches.arguments import batch_arguments
 from gateway.cli.edge import edge_arguments, library_arguments, signed_arguments
 from gateway.cli.jobs.arguments import judge_arguments, queue_arguments, worker_arguments
+from gateway.cli.learning.arguments import learn_arguments
 from gateway.cli.policy.arguments import policy_arguments
 from gateway.cli.scoring.arguments import evaluate_arguments, predict_arguments, train_arguments
 
@@ -221,6 +222,7 @@ COMMANDS: Final = (
     _command("explain", _explain, "say where a request would go and why, without sending it on"),
     _command("targets", _targets, "list the targets of a running gateway and how they are"),
     _command("policy", policy_arguments, "show, check, compare and roll out policies"),
+    _command("learning.learn", learn_arguments, "fit from the event log what a gateway decides by"),
     _command("models", _models, "list, fetch, check or delete models"),
     _command("edge", edge_arguments, "serve the device model locally, or make keys for devices"),
     _command("aws", aws_arguments, "price a deployment on AWS, or look whether one stands"),

@@ -28,6 +28,7 @@ from gateway.composition.device import open_desk
 from gateway.composition.guards import open_guards
 from gateway.composition.jobs import plan_jobs
 from gateway.composition.keys import ROTATION_S, KeyRotation, records
+from gateway.composition.learned import LOOK_S, foreseeing, learned_checks, learned_heads
 from gateway.composition.nodes import open_nodes
 from gateway.composition.plan import Plan
 from gateway.composition.policy import policy_source, watch_policy
@@ -98,6 +99,7 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
     nodes = await open_nodes(made, stores.shared, stored.sink, adapters.closers, clock)
     guard = canary_guard(settings.policy, policy, nodes.events, stores.shared)
     proposing = await open_proposals(settings, stores.shared, guard, guard.rollout, clock, adapters.closers)
+    checks, heads = learned_checks(settings.learning), learned_heads(settings.learning)
     ports = Ports(
         models=adapters.models,
         embedders=adapters.embedders,
@@ -111,7 +113,8 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
         signals=await open_signals(settings, adapters.closers),
         guards=open_guards(settings, os.environ, adapters.closers, made.access),
         thinking=thinking,
-        foresee=foresee,
+        foresee=foreseeing(foresee, heads),
+        keeping=checks,
     )
     router = assemble(specs, ports)
     providers = await open_providers(settings, ports, adapters.closers, traced=tracing is not None)
@@ -128,6 +131,8 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
         asyncio.create_task(watch_policy(policy, settings.policy, stored.sink)),
         asyncio.create_task(_repeat(crew.every_s, crew.exchange)),
         asyncio.create_task(guard.watch()),
+        asyncio.create_task(_repeat(LOOK_S, checks.look)),
+        asyncio.create_task(_repeat(LOOK_S, heads.look)),
         *nodes.start(router),
         *reviews(thinking, router, stored.sink, worker),
         *proposing.start(thinking, router, worker),

@@ -15,6 +15,7 @@ from typing import Final, Literal
 from gateway.settings.batches import BatchSettings
 from gateway.settings.guards import GUARDRAIL, VERSION, GuardSettings
 from gateway.settings.jobs import JobSettings
+from gateway.settings.learning import LearningSettings
 from gateway.settings.mcp import McpSettings
 from gateway.settings.providers import ProviderSettings
 from gateway.settings.rules import bounded, matching, one_of
@@ -293,4 +294,5 @@ class Settings:
     batches: BatchSettings = field(default_factory=BatchSettings)
     providers: tuple[ProviderSettings, ...] = ()
     data: DataSettings = DataSettings()
+    learning: LearningSettings = field(default_factory=LearningSettings)
     source: Path | None = field(default=None, metadata={"internal": True})

@@ -39,11 +39,12 @@ KIND_PARTS: Final = ("kind_odds", "kind_tokens", "kind_level")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Predicted:
     """Per head in the order asked for: chance of a good answer and expected output tokens; `doubt` in [0, 1] says how
-    far the text is from the training texts."""
+    far the text is from the training texts. `targets` are chances of targets with a head of their own, by name."""
 
     quality: tuple[float, ...]
     tokens: tuple[float, ...]
     doubt: float
+    targets: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,7 +66,7 @@ def _few(context: RequestContext, table: TargetTable, extra: list[float] | None)
     rl, rc, re = references.latency_ms, references.cost_usd, references.energy_j
     qualities, fixed, slopes = table.quality[context.task], weights.fixed, table.slopes
     of_complexity, of_length, of_structure = (0.0, 0.0, 0.0) if slopes is None else _fitted(context)
-    foreseen, share, moved = context.foreseen, _learned_share(context, table), table.moved[context.task]
+    foreseen, share, moved = _foreseen(context, table), _learned_share(context, table), table.moved[context.task]
     latency, cost, energy, quality, scores = [], [], [], [], []
     for i, (wait, _, prefill, decode, p_in, p_out, e, e_out, able, drop, trust, _, _) in enumerate(
         table.rows
@@ -78,7 +78,7 @@ def _few(context: RequestContext, table: TargetTable, extra: list[float] | None)
         excess = context.complexity - able
         q = qualities[i] - drop * excess if excess > 0.0 else qualities[i]
         if foreseen:
-            q += share * (foreseen[table.tiers[i]] + moved[i] - q)
+            q += share * (foreseen[i] + moved[i] - q)
         if slopes is not None:
             a, b, c = slopes[i]
             q = min(1.0, q + a * of_complexity + b * of_length + c * of_structure)
@@ -99,6 +99,17 @@ def _learned_share(context: RequestContext, table: TargetTable) -> float:
     return table.policy.scorer.share * (1.0 - context.foreseen[-1]) if context.foreseen else 0.0
 
 
+def _foreseen(context: RequestContext, table: TargetTable) -> list[float]:
+    """The learned chance of each target: its own where it has one, else its tier's; empty where none was asked for."""
+    if not context.foreseen:
+        return []
+    chances = [context.foreseen[tier] for tier in table.tiers]
+    for name, chance in context.adopted:
+        if name in table.index:
+            chances[table.index[name]] = chance
+    return chances
+
+
 def _fitted(context: RequestContext) -> tuple[float, float, float]:
     """What a target's slopes are multiplied by."""
     return context.complexity - CENTRE, length(context.prompt_tokens), structured(context)
@@ -115,7 +126,7 @@ def _many(context: RequestContext, table: TargetTable, extra: list[float] | None
     excess = np.maximum(context.complexity - able, 0.0)
     q = np.array(table.quality[context.task]) - drop * excess
     if context.foreseen:
-        foreseen = np.array(context.foreseen)[np.array(table.tiers)] + np.array(table.moved[context.task])
+        foreseen = np.array(_foreseen(context, table)) + np.array(table.moved[context.task])
         q += _learned_share(context, table) * (foreseen - q)
     if table.slopes is not None:
         of_complexity, of_length, of_structure = _fitted(context)

@@ -203,7 +203,8 @@ def expected_quality(spec: TargetSpec, context: RequestContext | None, scored: f
         prior -= DROP[spec.tier] * excess
     if context.foreseen:
         share = scored * (1.0 - context.foreseen[-1])
-        prior += share * (context.foreseen[TIERS.index(spec.tier)] - prior)
+        known = dict(context.adopted).get(spec.name, context.foreseen[TIERS.index(spec.tier)])
+        prior += share * (known - prior)
     return min(1.0, max(0.0, prior))
 
 

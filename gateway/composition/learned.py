@@ -1,0 +1,84 @@
+"""What was learned from the event log and lies in files: read at the start, and again when a file changes.
+
+A file that is broken at the start is an error; later the last good one stays, and the log says so once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final, Generic, TypeVar
+
+from agents.context import Foresee
+from gateway.settings.learning import LearningSettings
+from router_core.errors import ConfigurationError
+from router_core.learning import adopted, verification
+from router_core.learning.adopted import NOTHING_ADOPTED, Adopted
+from router_core.learning.scorer import Predicted
+from router_core.learning.verification import UNFITTED, Keeping
+
+LOOK_S: Final = 10.0
+LARGEST: Final = 2**20
+T = TypeVar("T")
+_log: Final = logging.getLogger("tierwise.learned")
+
+
+class Learned(Generic[T]):
+    """One file; called, it gives what the file said last."""
+
+    def __init__(self, file: Path | None, key: str, nothing: T, read: Callable[[Any], T]) -> None:
+        self._file, self._key, self._read = file, key, read
+        self._now, self._seen = nothing, self._state()
+        if file is not None:
+            self._now = self._taken(file)
+
+    def __call__(self) -> T:
+        return self._now
+
+    def look(self) -> None:
+        """Read again what has changed. Blocks."""
+        state = self._state()
+        if self._file is None or state == self._seen:
+            return
+        self._seen = state
+        try:
+            self._now = self._taken(self._file)
+        except ConfigurationError as error:
+            _log.warning("%s; what was read before stays", error)
+
+    def _state(self) -> tuple[int, int] | None:
+        try:
+            found = self._file.stat() if self._file is not None else None
+        except OSError:
+            return None
+        return None if found is None else (found.st_mtime_ns, found.st_size)
+
+    def _taken(self, file: Path) -> T:
+        try:
+            with file.open("rb") as source:
+                return self._read(json.loads(source.read(LARGEST)))
+        except (OSError, ValueError, RecursionError) as error:
+            raise ConfigurationError(f"{self._key}: {file}: {error}") from error
+
+
+def foreseeing(scorer: Foresee, heads: Callable[[], Adopted]) -> Foresee:
+    """The scorer, with the chances of those who have a head of their own."""
+
+    def foresee(text: str) -> Predicted:
+        found, known = scorer(text), heads()
+        return replace(found, targets=known.chances(found.quality)) if known.heads else found
+
+    return foresee
+
+
+def learned_checks(settings: LearningSettings) -> Learned[Keeping]:
+    """What decides whether a checked answer is kept. Raises `ConfigurationError`."""
+    return Learned(settings.checks, "learning.checks", UNFITTED, verification.from_document)
+
+
+def learned_heads(settings: LearningSettings) -> Learned[Adopted]:
+    """New models' own chances. Raises `ConfigurationError`."""
+    return Learned(settings.heads, "learning.heads", NOTHING_ADOPTED, adopted.from_document)
