@@ -10,6 +10,7 @@ from typing import Any
 
 from agents.assembly import Ports, Router, assemble
 from agents.guarding.outside import Guards, PlacedGuard
+from agents.weighing import Deliberating
 from gateway.http.app import create_app
 from gateway.http.edge import Gateway
 from router_core.errors import StoreError
@@ -117,6 +118,7 @@ class House:
     responses: FakeResponses = field(default_factory=FakeResponses)
     specs: tuple[TargetSpec, ...] = (replace(DEVICE, tasks=("embed",)), MEC, CLOUD)
     policy: Mapping[str, Any] = field(default_factory=dict)
+    thinking: Deliberating | None = None
 
     def router(self) -> Router:
         rules = from_document(
@@ -135,6 +137,7 @@ class House:
                 policy=FixedPolicy(Rollout(stable=rules)),
                 clock=FakeClock(),
                 guards=Guards(placed={"judge": placed}),
+                thinking=self.thinking,
             ),
         )
 
