@@ -15,6 +15,7 @@ from benchmarks.figures import QUICK, Effort, Section, SkippedError
 from benchmarks.hosts import section as hosts
 from benchmarks.report import as_record, machine, page, renewed
 from benchmarks.safety import section as safety
+from benchmarks.three_days import section as three_days
 
 RESULTS: Final = Path(__file__).with_name("RESULTS.md")
 SECTIONS: Final[dict[str, Callable[[Effort], Section]]] = {
@@ -25,6 +26,7 @@ SECTIONS: Final[dict[str, Callable[[Effort], Section]]] = {
     "gateway": gateway.measure,
     "streams": streams.measure,
     "device": device.measure,
+    "three_days": three_days.measure,
     "hosts": hosts.measure,
     "scorer": scorer.measure,
     "safety": safety.measure,

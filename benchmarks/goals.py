@@ -37,6 +37,9 @@ GOALS: Final = (
     Goal(key="help", text="`tierwise --help`", limit=0.3, unit="s"),
     Goal(key="ready", text="ready to serve", limit=1.5, unit="s"),
     Goal(key="rest", text="resident memory at rest", limit=150, unit="MB"),
+    Goal(
+        key="three_days_left", text="restricted questions of 72 hours that left the phone", limit=0, unit=""
+    ),
     Goal(key="loop_hold", text="event loop held while a device model answers, longest", limit=5, unit="ms"),
     Goal(key="cold_router", text="cold Lambda function of the router, first event", limit=400, unit="ms"),
     Goal(key="times_nginx", text="CPU per request against nginx `proxy_pass`", limit=10, unit="x"),
