@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -54,10 +55,11 @@ class Home:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """One request's time: when it came, on the monotonic clock, and for a person who waits (and whom no gate turns away)
-    how long each question may take."""
+    """One request's time: when it came, on the monotonic clock, until when its agents may think together, and for a person who
+    waits (and whom no gate turns away) how long each question may take."""
 
     started_s: float
+    ends_s: float = math.inf
     within_s: float | None = None
 
 
@@ -72,9 +74,12 @@ class Deliberator:
     async def weigh(self, weighing: Weighing, started_s: float) -> Weighing:
         """The decision to take, and its context. Only a cancellation is raised."""
         named = weighing.context.request_class
-        if all(_rules(weighing, agent).mode(named) == OFF for agent in ON_THE_PATH):
+        on = [rules for agent in ON_THE_PATH if (rules := _rules(weighing, agent)).mode(named) != OFF]
+        if not on:
             return weighing
-        return await self._thought(weighing, Moment(started_s=started_s))
+        longest_s = max(gate.own_s(weighing, rules) for rules in on)
+        moment = Moment(started_s=started_s, ends_s=self._now() + longest_s - gate.SPARE_S)
+        return await self._thought(weighing, moment)
 
     async def consider(self, weighing: Weighing, within_s: float) -> Weighing:
         """As `weigh`, for a person who wants to see both: asked whatever the mode, where it may be asked at all."""
@@ -223,7 +228,8 @@ class Deliberator:
         if within_s is None:
             if rules.mode(weighing.context.request_class) == OFF:
                 return None
-            within_s = gate.budget_s(weighing, rules, self._now() - moment.started_s)
+            now = self._now()
+            within_s = min(gate.budget_s(weighing, rules, now - moment.started_s), moment.ends_s - now)
             if within_s < gate.USEFUL_S:
                 self._figures.count(agent, "no_time")
                 return None

@@ -18,6 +18,8 @@ from router_core.signals.fingerprint import stable_fraction
 
 RISK: Final[Mapping[str, float]] = {"low": 0.5, "medium": 1.0, "high": 2.0}
 """How much a decision's risk raises the stake of its class."""
+SPARE_S: Final = 0.02
+"""Of the longest budget, kept for what we do ourselves: a request waits no longer, whoever of the agents is asked."""
 USEFUL_S: Final = 0.05
 """Less time than this is not worth a call."""
 
@@ -48,13 +50,18 @@ def deadline_ms(context: RequestContext, policy: Policy) -> float:
     )
 
 
+def own_s(weighing: Weighing, rules: Deliberates) -> float:
+    """Seconds that the policy gives the agent."""
+    if weighing.request.asynchronous and rules.async_budget_ms is not None:
+        return rules.async_budget_ms / 1000.0
+    return rules.budget_ms / 1000.0
+
+
 def budget_s(weighing: Weighing, rules: Deliberates, spent_s: float) -> float:
-    """Seconds that thinking may take now: the agent's budget, which the policy may make longer where nobody waits, and no more
+    """Seconds that thinking may take now: the agent's budget, and no more
     than a share of what is left of the deadline once the fast answer's expected time is set aside. Of a stream, that is its first
     word's."""
-    policy, own_ms = weighing.table.policy, rules.budget_ms
-    if weighing.request.asynchronous and rules.async_budget_ms is not None:
-        own_ms = rules.async_budget_ms
+    policy = weighing.table.policy
     expected_ms = weighing.decision.prediction.latency_ms
     left = (deadline_ms(weighing.context, policy) - expected_ms) / 1000.0 - spent_s
-    return min(own_ms / 1000.0, left * policy.deliberation_limits.deadline_share)
+    return min(own_s(weighing, rules), left * policy.deliberation_limits.deadline_share)

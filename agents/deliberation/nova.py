@@ -36,12 +36,14 @@ class NovaModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NovaPlace:
-    """Where Nova is. `session` makes a boto3 session that knows region and credentials, `config` its client's settings."""
+    """Where Nova is. `session` makes a boto3 session that knows region and credentials, `config` its client's settings; `streams`: its
+    answers are read as they come, for endpoints and permissions that know no other way."""
 
     models: Mapping[Role, NovaModel]
     session: Callable[[], Any]
     config: Callable[[], Any]
     endpoint_url: str | None = None
+    streams: bool = False
 
 
 class NovaThinker:

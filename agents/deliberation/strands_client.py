@@ -87,7 +87,7 @@ class StrandsClient:
                 model_id=self._place.models[role].id,
                 max_tokens=MAX_ANSWER_TOKENS,
                 temperature=0.0,
-                streaming=False,
+                streaming=self._place.streams,
             )
         return found
 

@@ -80,7 +80,7 @@ def reviews(
     the policy wants an agent to think, its model's client is loaded before a request needs it."""
     if thinking is None:
         return ()
-    if any(rules.on for rules in router.rollout().stable.deliberation.values()):
+    if router.rollout().stable.thinks():
         thinking.warm()
     if worker != "0":
         return ()
@@ -126,6 +126,7 @@ def nova_place(settings: DeliberationSettings, region: str, access: Access, data
         session=lambda: _session(region, access if own else None),
         config=_config,
         endpoint_url=access.bedrock_url if own else settings.endpoint_url,
+        streams=settings.streams,
     )
 
 

@@ -260,6 +260,7 @@ class DeliberationSettings:
     micro: str = matching("amazon.nova-micro-v1:0", _MODEL_ID, "the id of a model at Bedrock")
     lite: str = matching("amazon.nova-lite-v1:0", _MODEL_ID, "the id of a model at Bedrock")
     pro: str = matching("amazon.nova-pro-v1:0", _MODEL_ID, "the id of a model at Bedrock")
+    streams: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

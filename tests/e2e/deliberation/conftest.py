@@ -24,16 +24,26 @@ def bedrock() -> Iterator[StandIns]:
     started.stop()
 
 
-def nova_at(url: str, key_id: str, secret: str) -> NovaThinker:
+def nova_at(url: str, key_id: str, secret: str, *, streams: bool = False) -> NovaThinker:
     """Nova's client at this address."""
+    settings = DeliberationSettings(streams=streams)
     access = Access(bedrock_url=url, access_key_id=key_id, secret_access_key=Secret(secret, "sandbox"))
-    return NovaThinker(nova_place(DeliberationSettings(), "us-east-1", access, load_data()))
+    return NovaThinker(nova_place(settings, "us-east-1", access, load_data()))
 
 
 @pytest.fixture
 async def nova(bedrock: StandIns) -> AsyncIterator[NovaThinker]:
     bedrock.script(bedrock.bedrock_url, {"reset": True})
     thinker = nova_at(bedrock.bedrock_url, bedrock.access_key_id, bedrock.secret_access_key)
+    yield thinker
+    await thinker.close()
+
+
+@pytest.fixture
+async def streaming(bedrock: StandIns) -> AsyncIterator[NovaThinker]:
+    """Nova, whose answers are read as they come."""
+    bedrock.script(bedrock.bedrock_url, {"reset": True})
+    thinker = nova_at(bedrock.bedrock_url, bedrock.access_key_id, bedrock.secret_access_key, streams=True)
     yield thinker
     await thinker.close()
 

@@ -152,6 +152,32 @@ async def test_a_model_that_hangs_costs_the_budget_alone(bedrock: StandIns, nova
     await thinks.close()
 
 
+async def test_an_answer_may_be_read_as_it_comes(bedrock: StandIns, streaming: NovaThinker) -> None:
+    question = routing.question(weighing())
+    thought = await streaming.think(question)
+    assert question.form.checked(thought.values)["target"] in ("cloud/pro", "mec/a")
+    assert thought.input_tokens > 300 and thought.output_tokens > 0
+    assert bedrock.seen(bedrock.bedrock_url)["last"][0]["path"].endswith("/converse-stream")
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"error": "modelStreamErrorException", "error_after": 1},
+        {"error": "throttlingException", "error_after": 1},
+        {"error": "ThrottlingException", "status": 429},
+        {"cut_after": 1},
+    ],
+)
+async def test_a_stream_that_breaks_is_no_answer_and_not_asked_for_again(
+    bedrock: StandIns, streaming: NovaThinker, step: dict[str, Any]
+) -> None:
+    script(bedrock, {**step, "repeat": 0})
+    with pytest.raises(StoreError):
+        await streaming.think(routing.question(weighing()))
+    assert bedrock.seen(bedrock.bedrock_url)["by_model"] == {PRO: 1}
+
+
 async def test_a_gone_endpoint_is_told_at_once(nowhere: NovaThinker) -> None:
     with pytest.raises(StoreError, match="EndpointConnectionError"):
         await nowhere.think(routing.question(weighing()))

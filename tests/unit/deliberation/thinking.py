@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -82,11 +83,21 @@ def prefers(target: str) -> Callable[[Question], dict[str, Any]]:
     return lambda question: {**right(question), "target": target}
 
 
+class RunningClock(FakeClock):
+    """Time that passes, from a day that is known."""
+
+    def monotonic_s(self) -> float:
+        return time.perf_counter()
+
+
 def deliberator(
-    thinker: Thinker, ledger: Ledger | None = None, specs: tuple[TargetSpec, ...] = SPECS
+    thinker: Thinker,
+    ledger: Ledger | None = None,
+    specs: tuple[TargetSpec, ...] = SPECS,
+    clock: FakeClock | None = None,
 ) -> Deliberator:
     home = Home(groups=("us", "eu"), specs={spec.name: spec for spec in specs})
-    return Deliberator(thinker, ledger or MemoryLedger(), FakeClock(), home)
+    return Deliberator(thinker, ledger or MemoryLedger(), clock or FakeClock(), home)
 
 
 def weighing(
