@@ -1,6 +1,6 @@
 """Signs that a text tries to talk the model out of its instructions.
 
-Wordings in fifteen languages, and the same behind the usual disguises. They cost microseconds and say why they fired, so a
+Wordings in sixteen languages, and the same behind the usual disguises. They cost microseconds and say why they fired, so a
 policy can count such a text, refuse it, or send it to a target with its own guard. They are no defence on their own, and a low
 score is no clearance: an order in new words is not seen. All of the text is read.
 """

@@ -1,4 +1,4 @@
-"""The same orders in other languages: leave your instructions, show them. Fourteen languages, the plain wordings only.
+"""The same orders in other languages: leave your instructions, show them. Fifteen languages, the plain wordings only.
 
 Western European ones wait for a trigger word like the English ones. In the other scripts a few substrings decide whether
 the pattern is worth a search.
