@@ -12,6 +12,7 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from gateway.http.batches.bodies import BatchBody
 from gateway.http.wire.chat import ChatBody, CompletionBody
 from gateway.http.wire.device import OutcomesBody
 from gateway.http.wire.embeddings import EmbeddingsBody
@@ -129,6 +130,8 @@ _OPERATIONS: Final = (
         body=OutcomeBody,
         done=(204,),
     ),
+    _Operation(path="/decisions", method="get", summary="Your own newest decisions"),
+    _Operation(path="/prices", method="get", summary="What the targets cost that you may use"),
     _Operation(path="/device/bundle", method="get", summary="Signed policy and catalogue for devices"),
     _Operation(
         path="/device/outcomes",
@@ -144,6 +147,21 @@ _OPERATIONS: Final = (
         path="/v1/responses", method="post", summary="Stateless response", body=ResponsesBody, streams=True
     ),
     _Operation(path="/v1/embeddings", method="post", summary="Vectors of texts", body=EmbeddingsBody),
+    _Operation(
+        path="/v1/files",
+        method="post",
+        summary="Upload a file of JSON Lines for a batch (multipart/form-data)",
+    ),
+    _Operation(path="/v1/files", method="get", summary="Your files"),
+    _Operation(path="/v1/files/{file_id}", method="get", summary="One of them"),
+    _Operation(path="/v1/files/{file_id}", method="delete", summary="Delete it"),
+    _Operation(path="/v1/files/{file_id}/content", method="get", summary="What is in it"),
+    _Operation(
+        path="/v1/batches", method="post", summary="Answer a file of requests within a day", body=BatchBody
+    ),
+    _Operation(path="/v1/batches", method="get", summary="Your batches"),
+    _Operation(path="/v1/batches/{batch_id}", method="get", summary="How far one is"),
+    _Operation(path="/v1/batches/{batch_id}/cancel", method="post", summary="Start no further line of it"),
     _Operation(path="/v1/models", method="get", summary="Names that `model` may hold"),
     _Operation(path="/v1/models/{model}", method="get", summary="One of them"),
 )

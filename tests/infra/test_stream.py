@@ -95,10 +95,12 @@ def test_alerts_also_reach_the_function_that_has_somebody_look(
     permission = stack.one("Lambda::Permission")
     assert permission["FunctionName"] == target["Arn"] and permission["Principal"] == "events.amazonaws.com"
     assert permission["SourceArn"] == {"Fn::GetAtt": [name, "Arn"]}
+    queues = stack.of("SQS::QueuePolicy").values()
     assert any(
         statement.get("Condition") == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": [name, "Arn"]}}}
-        for _, statement in stack.statements()
-    )
+        for queue in queues
+        for statement in queue["PolicyDocument"]["Statement"]
+    ), "what cannot be delivered may wait"
 
 
 def test_firehose_writes_into_two_folders_of_the_lake_and_nowhere_else(synthesis: Synthesis) -> None:

@@ -173,7 +173,7 @@ def _served(memory: Memory, method: str, path: str, body: bytes) -> tuple[int, d
 def _done(memory: Memory, operation: str, given: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     if given["memoryId"] != MEMORY:
         raise _Refusal(404, "ResourceNotFoundException")
-    model = _MODEL.operation_model(operation)
+    model: Any = _MODEL.operation_model(operation)
     if ParamValidator().validate(_typed(given), model.input_shape).has_errors():
         raise _Refusal(400, "ValidationException")
     memory.calls.append(operation)

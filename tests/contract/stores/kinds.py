@@ -108,7 +108,7 @@ async def dynamodb_state(request: pytest.FixtureRequest) -> AsyncIterator[tuple[
 
 
 @asynccontextmanager
-async def agentcore_state(_: pytest.FixtureRequest) -> AsyncIterator[tuple[StateStore, Pass]]:
+async def agentcore_state(request: pytest.FixtureRequest) -> AsyncIterator[tuple[StateStore, Pass]]:
     clock = SetClock()
     with connected() as (_, client):
         store = AgentCoreStateStore(client, MEMORY, clock=clock)

@@ -86,6 +86,7 @@ def test_every_proposal_leaves_its_records(gateway: RunningGateway) -> None:
     found = proposed(gateway, "thresholds.stickiness", 0.04)
     command(gateway, "reject", found["id"], "--why", "for the record")
     folder = gateway.stdout.parent / "var" / "events"
+    states: list[str] = []
     for _ in range(100):
         states = [record["state"] for record in read(folder) if record.get("id") == found["id"]]
         if len(states) == 2:
