@@ -34,6 +34,14 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("full" if config.getoption("--proof") else "reduced")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever asks for its size has a full one, which `make proof` runs."""
+    for item in items:
+        if "at_size" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.proof)
+
+
 class Grouped(LoadScopeScheduling):  # type: ignore[misc]  # xdist publishes no types
     """Tests of one end-to-end folder run in one worker, because they share a gateway, and those of the
     templates or of a deployment, because they share the synthesis; all others wherever there is room."""

@@ -14,6 +14,7 @@ import sqlite3
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,7 @@ from edge_runtime.sdk.trusted import FILE
 from tests.e2e.device.house import CLOUD_SPEC, DEVICE_SPEC, PUBLIC, envelope
 from tests.e2e.device.phone import HOURS, SECRET
 
-pytestmark = [pytest.mark.server, pytest.mark.proof]
+pytestmark = pytest.mark.server
 
 
 @dataclass(slots=True)
@@ -86,16 +87,15 @@ class Days:
 
 
 async def test_three_days_lose_nothing_and_tell_nothing(
-    tmp_path: Path, request: pytest.FixtureRequest
+    tmp_path: Path, at_size: Callable[[int, int], int]
 ) -> None:
     """Every report that the device made arrives, once for the gateway's marks; no restricted word leaves."""
-    proof = request.config.getoption("--proof")
-    per_hour, chance = 40 if proof else 6, random.Random(72)
+    per_hour, chance = at_size(6, 40), random.Random(72)
     air, days = Air(chance=random.Random(73)), Days()
     server = await asyncio.start_server(air.serve, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     (tmp_path / FILE).write_bytes(envelope(issued_s=time.time() - 60))
-    lives = 40 if proof else 6
+    lives = at_size(6, 40)
     while not days.over:
         last = days.kills >= lives
         lines = None if last else chance.randrange(5, 2 * HOURS * per_hour // lives)

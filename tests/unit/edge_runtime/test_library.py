@@ -7,7 +7,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -80,9 +80,9 @@ print("done", flush=True)
 
 
 def test_a_download_killed_again_and_again_ends_in_the_right_file(
-    tmp_path: Path, site: Site, request: pytest.FixtureRequest
+    tmp_path: Path, site: Site, at_size: Callable[[int, int], int]
 ) -> None:
-    kills = 50 if request.config.getoption("--proof") else 5
+    kills = at_size(5, 50)
     size = 131_072 * (kills + 2)
     files, chance = model_files(size, seed=4), random.Random(9)
     url = site.publish("m", "4", files)

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -171,11 +172,11 @@ for number in range(int(sys.argv[2]), 1_000_000):
 
 
 def test_a_kill_at_any_moment_loses_nothing_that_was_acknowledged(
-    tmp_path: Path, request: pytest.FixtureRequest
+    tmp_path: Path, at_size: Callable[[int, int], int]
 ) -> None:
     """What the writer has said it put in is in the file, whole, after kill -9."""
     file, chance, said = tmp_path / "outbox.sqlite", random.Random(11), -1
-    for _ in range(50 if request.config.getoption("--proof") else 4):
+    for _ in range(at_size(4, 50)):
         writer = subprocess.Popen(
             [sys.executable, "-c", WRITER, str(file), str(said + 1)], stdout=subprocess.PIPE, text=True
         )
