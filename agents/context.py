@@ -78,6 +78,11 @@ class ContextAgent:
     def __init__(self, foresee: Foresee | None = None) -> None:
         self._foresee = foresee
 
+    def _ahead(self, task: str, text: str, policy: Policy) -> Predicted | None:
+        """What the scorer says, where the policy has it asked."""
+        asked = task == "chat" and policy.scorer.share > 0.0
+        return self._foresee(text) if asked and self._foresee is not None else None
+
     def read(
         self,
         request: InferenceRequest,
@@ -96,13 +101,9 @@ class ContextAgent:
         task = request.task or ("chat" if signals.task == "embed" else signals.task)
         prompt = _prompt_tokens(request, content, signals)
         wanted = request.params.max_tokens
-        expected = _expected_tokens(task, signals.complexity, wanted)
-        foreseen: tuple[float, ...] = ()
-        adopted: tuple[tuple[str, float], ...] = ()
-        if task == "chat" and policy.scorer.share > 0.0 and self._foresee is not None:
-            predicted = self._foresee(content.last)
-            foreseen, adopted = (*predicted.quality, predicted.doubt), predicted.targets
-            expected = _within(predicted.tokens, wanted)
+        ahead = self._ahead(task, content.last, policy)
+        usual = _expected_tokens(task, signals.complexity, wanted)
+        expected = usual if ahead is None else _within(ahead.tokens, wanted)
         level, residency = _privacy(request.privacy, kinds, health, policy)
         return RequestContext(
             request_id=request.request_id,
@@ -123,8 +124,8 @@ class ContextAgent:
             guard_cues=cues,
             consulted=findings.consulted,
             upset=findings.upset,
-            foreseen=foreseen,
-            adopted=adopted,
+            foreseen=() if ahead is None else (*ahead.quality, ahead.doubt),
+            adopted=() if ahead is None else ahead.targets,
             turns=len(request.messages),
             session_target=history.session_target,
             prefix_target=history.prefix_target,

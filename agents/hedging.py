@@ -94,11 +94,9 @@ async def race(
             done, pending = await asyncio.wait(
                 pending, timeout=min(patience_s, left) if patient else left, return_when="FIRST_COMPLETED"
             )
-            for task in done:
-                result = task.result()
-                if good(result):
-                    return [result]
-                results.append(result)
+            results += [task.result() for task in done]
+            if winners := [result for result in results if good(result)]:
+                return winners[:1]
             if not done and (not patient or left <= patience_s):
                 return results
             if not done and (other := second()) is not None:
