@@ -17,11 +17,12 @@ from agents.proposals.book import ProposalBook
 from agents.proposals.desk import ProposalDesk, Push, Ways
 from agents.proposals.figures import Lately
 from agents.proposals.proposal import Proposal
+from gateway.composition.policy import policy_store
 from gateway.composition.simulating import simulation
 from gateway.http.mcp.own import Remembered
 from gateway.settings.schema import Settings
 from router_core.adapters.memory.state import MemoryStateStore
-from router_core.errors import ConfigurationError, StaleStateError, StoreError
+from router_core.errors import ConfigurationError, ConflictError, StoreError
 from router_core.policy.document import Policy
 from router_core.policy.parse import minified, parse, to_document
 from router_core.policy.proposals import OFF
@@ -31,6 +32,7 @@ from router_core.ports import Clock, EventSink, StateStore
 if TYPE_CHECKING:
     from agents.assembly import Router
     from agents.deliberation.deliberator import Deliberator
+    from router_core.adapters.aws.ssm_policy_store import SsmPolicyStore
 
 TURN_S: Final = 30.0
 """How often a replica asks whether it is time to look."""
@@ -92,7 +94,7 @@ async def open_proposals(
         simulate=simulation(settings.events.dir),
         events=events,
         clock=clock,
-        push=None if parameter is None else pushing(parameter),
+        push=None if parameter is None else pushing(lambda: policy_store(parameter)),
     )
     book = ProposalBook(store or MemoryStateStore(clock), clock, f"{socket.gethostname()}-{os.getpid()}")
     return Proposing(ProposalDesk(book, ways), lately, alone=store is None)
@@ -114,23 +116,24 @@ def _memory(settings: Settings, clock: Clock, closers: Closers) -> StateStore | 
     return store
 
 
-def pushing(parameter: str) -> Push:
-    """A canary in Parameter Store, as `tierwise policy push` makes one."""
+def pushing(open_store: Callable[[], SsmPolicyStore]) -> Push:
+    """A canary in Parameter Store, as `tierwise policy push` makes one. A client of its own: hardly anybody ever does."""
 
     async def push(proposal: Proposal, new: Policy, share: float, by: str) -> None:
-        await asyncio.to_thread(_push, parameter, proposal, new, share, by)
+        await asyncio.to_thread(_push, open_store, proposal, new, share, by)
 
     return push
 
 
-def _push(parameter: str, proposal: Proposal, new: Policy, share: float, by: str) -> None:
+def _push(
+    open_store: Callable[[], SsmPolicyStore], proposal: Proposal, new: Policy, share: float, by: str
+) -> None:
     from gateway.cli.policy.changes import Author, PolicyChanges, standing
-    from gateway.composition.policy import policy_store
 
-    store = policy_store(parameter)
+    store = open_store()
     seen = standing(store)
     if seen.in_force is None or parse(seen.in_force.text).sha256 != proposal.base_sha256:
-        raise StaleStateError("another policy is in force in Parameter Store than the one that was judged")
+        raise ConflictError("another policy is in force in Parameter Store than the one that was judged")
     why = f"proposal {proposal.id}: {proposal.why}"[:MAX_WORDS]
     text = minified(to_document(new)).decode()
     PolicyChanges(store, seen, Author(by=by, why=why)).push(new, text, share, ramp=True)

@@ -123,6 +123,15 @@ async def test_every_fault_is_a_store_error(two: Any, code: str) -> None:
         assert not isinstance(caught.value, StaleStateError)
 
 
+async def test_another_signature_is_refused() -> None:
+    with connected() as (_, client):
+        client._request_signer._credentials.secret_key = "another"
+        store = AgentCoreStateStore(client, MEMORY)
+        with pytest.raises(StoreError, match="these credentials"):
+            await store.get("a")
+        await store.close()
+
+
 async def test_a_memory_that_does_not_exist_says_so() -> None:
     with connected() as (_, client):
         store = AgentCoreStateStore(client, "another-0123456789")
