@@ -43,6 +43,8 @@ _log: Final = logging.getLogger("tierwise.batches")
 LENT_S: Final = 30.0
 LOOK_S: Final = 0.25
 """How often batches in progress are looked at."""
+IDLE_S: Final = 2.0
+"""How often it is looked whether there are any: those made in this process are heard of at once."""
 AT_ONCE: Final = 8
 CANCELLING_S: Final = 600.0
 """How long lines that run may go on after a cancel; as OpenAI has it."""
@@ -83,20 +85,22 @@ class BatchDriver:
         """Until drained."""
         while not self._stopping:
             self._changed.clear()
+            busy = False
             try:
-                await self._look()
+                busy = await self._look()
             except StoreError:
                 pass  # It is looked at again.
             except Exception:
                 # The loop must not end: what is broken today may be put right tomorrow.
                 _log.exception("batches could not be looked at")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), LOOK_S)
+                await asyncio.wait_for(self._changed.wait(), LOOK_S if busy else IDLE_S)
 
-    async def _look(self) -> None:
+    async def _look(self) -> bool:
+        """One step for each batch that is free; whether there was one."""
         opened = await self._store.opened()
         if opened.batches is None:
-            return
+            return False
         await self._sweep(opened.batches)
         claimed = await opened.batches.work.claim(AT_ONCE, LENT_S)
         self.figures.unfinished = len(claimed)
@@ -113,6 +117,7 @@ class BatchDriver:
                 _log.warning("a batch could not be moved on: %s", type(error).__name__)
             finally:
                 self.running = 0
+        return bool(claimed)
 
     async def _sweep(self, batches: OpenBatches) -> None:
         if self._clock.monotonic_s() - self._swept_s >= SWEEP_S:

@@ -58,7 +58,7 @@ async def build(parts: Parts) -> Act:
         carried = replace(carried, open=live(carried.open, states, clock))
     store = JobStore(_always(carried.open), wanted=lambda: True)
     made = workers(replace(plan, store=store, queues=(queue,)), serving, router)
-    (worker,) = (one for one in made if isinstance(one, Worker))
+    (worker,) = made
 
     async def act(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         await parts.catch_up()
@@ -100,6 +100,7 @@ def _relaying(carried: CarriedJobs, plan: JobsPlan) -> Act:
     async def act(event: Mapping[str, Any], context: Context) -> dict[str, int]:
         published = await carried.relay.once()
         before_s = plan.clock.now_s() - plan.limits.keep_s
+        await carried.open.upkeep.expire()
         return {"published": published, "forgotten": await carried.open.upkeep.forget(before_s)}
 
     return act

@@ -53,7 +53,7 @@ def durable_jobs(plan: JobsPlan, serving: Serving, router: Router) -> DurableJob
     crew = workers(plan, serving, router)
     jobs = DurableJobs(
         plan.store,
-        (*crew, plan.tuned),
+        (*crew, _driver(plan, router, crew), plan.tuned),
         plan.clock,
         plan.webhooks,
         plan.limits,
@@ -64,7 +64,7 @@ def durable_jobs(plan: JobsPlan, serving: Serving, router: Router) -> DurableJob
     return jobs
 
 
-def workers(plan: JobsPlan, serving: Serving, router: Router) -> tuple[Worker | BatchDriver, ...]:
+def workers(plan: JobsPlan, serving: Serving, router: Router) -> tuple[Worker, ...]:
     """A loop for each queue; none where others work."""
     if plan.pace.running == 0:
         return ()
@@ -87,8 +87,11 @@ def workers(plan: JobsPlan, serving: Serving, router: Router) -> tuple[Worker | 
         if queue in plan.queues
     )
     plan.tuned.heard(lambda now: _tune(plan, judge, crew, now))
-    if ANSWERING not in plan.queues:
-        return crew
+    return crew
+
+
+def _driver(plan: JobsPlan, router: Router, crew: tuple[Worker, ...]) -> BatchDriver:
+    """What moves batches on, also where others answer their lines: a function that answers has no time of its own."""
     driver = batch_driver(plan.batches, plan.store, router, plan.specs, plan.clock)
 
     def woken() -> None:
@@ -96,7 +99,7 @@ def workers(plan: JobsPlan, serving: Serving, router: Router) -> tuple[Worker | 
             worker.wake()
 
     driver.woken = woken
-    return (*crew, driver)
+    return driver
 
 
 def _tune(plan: JobsPlan, judge: JudgeAgent, crew: tuple[Worker, ...], now: Tuning) -> None:

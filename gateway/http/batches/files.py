@@ -15,7 +15,7 @@ from gateway.http.batches.bodies import page_of
 from gateway.http.batches.shapes import file_object, list_object
 from gateway.http.batches.upload import Upload
 from gateway.http.exchange import Exchange
-from gateway.http.refusals import MethodError
+from gateway.http.refusals import MethodError, SlowBodyError
 from gateway.jobs.store import JobStore
 from router_core.errors import NotFoundError, RequestError, TooLargeError
 from router_core.jobs.batches import INPUT, StoredFile
@@ -55,8 +55,11 @@ class FileRoutes:
 
     async def _collection(self, exchange: Exchange) -> None:
         if exchange.method == "POST":
-            async with asyncio.timeout(_UPLOAD_S):
-                await self._take(exchange)
+            try:
+                async with asyncio.timeout(_UPLOAD_S):
+                    await self._take(exchange)
+            except TimeoutError:
+                raise SlowBodyError(f"the file did not arrive within {_UPLOAD_S:g} s") from None
         elif exchange.method == "GET":
             batches, page = await opened(self._store), page_of(exchange)
             found = await batches.files.page(exchange.known.tenant, replace(page, limit=page.limit + 1))
