@@ -35,6 +35,7 @@ class Air:
     chance: random.Random
     up: bool = True
     reports: Counter[str] = field(default_factory=Counter)
+    batches: int = 0
     repeated: int = 0
     answered: int = 0
     heard: bytearray = field(default_factory=bytearray)
@@ -56,8 +57,11 @@ class Air:
         self.heard += body
         if not self.up:
             raise ConnectionResetError
-        answer = self._answer(head.split(b" ")[1].decode(), body)
-        if self.chance.random() < 0.1:
+        path = head.split(b" ")[1].decode()
+        answer = self._answer(path, body)
+        self.batches += path == "/device/outcomes"
+        lost = self.batches % 5 == 1 if path == "/device/outcomes" else self.chance.random() < 0.1
+        if lost:
             raise ConnectionResetError  # taken, and the answer is lost
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(answer), answer))
         await writer.drain()
