@@ -78,10 +78,14 @@ class ContextAgent:
     def __init__(self, foresee: Foresee | None = None) -> None:
         self._foresee = foresee
 
-    def _ahead(self, task: str, text: str, policy: Policy) -> Predicted | None:
-        """What the scorer says, where the policy has it asked."""
-        asked = task == "chat" and policy.scorer.share > 0.0
-        return self._foresee(text) if asked and self._foresee is not None else None
+    def _ahead(
+        self, task: str, text: str, policy: Policy, wanted: int | None, complexity: float
+    ) -> tuple[Predicted | None, int]:
+        """What the scorer says, where the policy has it asked; and how long the answer will be."""
+        if task != "chat" or policy.scorer.share <= 0.0 or self._foresee is None:
+            return None, _expected_tokens(task, complexity, wanted)
+        predicted = self._foresee(text)
+        return predicted, _within(predicted.tokens, wanted)
 
     def read(
         self,
@@ -96,14 +100,11 @@ class ContextAgent:
         rest = beyond_last(request, content.rest)
         kinds, health = _sensitive(rest, signals)
         guard, cues = injection_in(request, rest, signals)
-        if findings.kinds:
-            kinds = tuple(sorted({*kinds, *findings.kinds}))
+        kinds = tuple(sorted({*kinds, *findings.kinds})) if findings.kinds else kinds
         task = request.task or ("chat" if signals.task == "embed" else signals.task)
         prompt = _prompt_tokens(request, content, signals)
         wanted = request.params.max_tokens
-        ahead = self._ahead(task, content.last, policy)
-        usual = _expected_tokens(task, signals.complexity, wanted)
-        expected = usual if ahead is None else _within(ahead.tokens, wanted)
+        ahead, expected = self._ahead(task, content.last, policy, wanted, signals.complexity)
         level, residency = _privacy(request.privacy, kinds, health, policy)
         return RequestContext(
             request_id=request.request_id,

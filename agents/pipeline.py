@@ -80,10 +80,11 @@ class Pipeline:
             made = self._executor.stream(job)
             async with aclosing(made), aclosing(release.stream(made, job)) as parts:
                 async for part in parts:
-                    if isinstance(part, Execution):
-                        yield release.restored(await self._ending.completed(turn, part, key))
-                    else:
-                        yield part
+                    yield (
+                        release.restored(await self._ending.completed(turn, part, key))
+                        if isinstance(part, Execution)
+                        else part
+                    )
         except BaseException as error:
             self._ending.failed(job, error)
             raise

@@ -74,10 +74,15 @@ class Judging:
         """One whole alternative: itself, with values replaced, or refused."""
         text = words_of(choice)
         if structured is not None:
-            text = f"{text}\n{json.dumps(structured, default=dict, ensure_ascii=False)}"
+            text = f"{text}\n{spelling(structured)}"
         if not await self.passes(text):
             return Choice(index=choice.index, text="", finish_reason=FILTERED)
         return self.cleaned(choice)
+
+    def clean(self, structured: Mapping[str, Any]) -> bool:
+        """Whether structured output has no value that may not go out; one that has is left out whole."""
+        spelt = spelling(structured)
+        return not self._pii or redacted(spelt, self.redacts) == spelt
 
     def cleaned(self, choice: Choice) -> Choice:
         """Without the values that may not go out; itself where it has none."""
@@ -115,3 +120,8 @@ def words_of(choice: Choice) -> str:
     parts = [choice.text, choice.reasoning, choice.refusal]
     parts += [text for call in calls for text in (call.get("name"), call.get("arguments"))]
     return "\n".join([part for part in parts if part])
+
+
+def spelling(structured: Mapping[str, Any]) -> str:
+    """Structured output as text."""
+    return json.dumps(structured, default=dict, ensure_ascii=False)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from agents.guarding.judging import FILTERED, Judging
+from agents.guarding.judging import FILTERED, Judging, spelling
 from agents.streaming import Accepted
 from router_core.execution import Choice, Chunk
 from router_core.signals.sensitivity import scan
@@ -112,7 +112,7 @@ class Lane:
             whole.add(chunk)
         choice = whole.output().choices[0]
         clean = self._judging.cleaned(choice)
-        if clean is choice:
+        if clean is choice and all(chunk.json is None or self._judging.clean(chunk.json) for chunk in going):
             return going
         self.changed = True
         calls = tuple({**call, "index": number} for number, call in enumerate(clean.tool_calls))
@@ -129,9 +129,6 @@ class Lane:
 
 def _words(chunk: Chunk) -> str:
     calls = [call.get("function") or {} for call in chunk.tool_calls]
-    return (
-        chunk.text
-        + chunk.reasoning
-        + chunk.refusal
-        + "".join([text for call in calls for text in (call.get("name"), call.get("arguments")) if text])
-    )
+    given = "".join([text for call in calls for text in (call.get("name"), call.get("arguments")) if text])
+    structured = "" if chunk.json is None else spelling(chunk.json)
+    return chunk.text + chunk.reasoning + chunk.refusal + given + structured

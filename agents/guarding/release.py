@@ -47,6 +47,8 @@ class Release:
             judged = await self._judging.choice(choice, structured)
             structured = structured if judged is choice else None
             choices.append(judged)
+        if structured is not None and not self._judging.clean(structured):
+            structured = None
         return replace(output, choices=tuple(choices), json=structured)
 
     async def executed(self, execution: Execution) -> Execution:
@@ -70,14 +72,8 @@ class Release:
         restorer = Restorer(self._mask)
         async with aclosing(parts):
             async for part in parts:
-                if isinstance(part, Chunk):
-                    for chunk in restorer.take(part):
-                        yield chunk
-                    continue
-                if isinstance(part, Execution):
-                    for chunk in restorer.rest():
-                        yield chunk
-                yield part
+                for out in _restored(part, restorer):
+                    yield out
 
     async def _held(
         self, parts: AsyncGenerator[Part, None], job: Job, judging: Judging
@@ -86,23 +82,31 @@ class Release:
         lanes: dict[int, Lane] = {}
         opened: Opened | None = None
         async for part in parts:
-            if not isinstance(part, Chunk):
-                if isinstance(part, Execution):
-                    for chunk in await _flushed(lanes.values()):
-                        yield chunk
-                    part = _as_sent(part, lanes)
-                opened = part if isinstance(part, Opened) else opened
-                yield part
-                continue
-            lane = lanes.setdefault(part.index, Lane(part.index, judging))
-            for chunk in await lane.take(part):
-                yield chunk
+            opened = part if isinstance(part, Opened) else opened
+            for out in await _judged(part, lanes, judging):
+                yield out
             if opened is not None and _all_refused(lanes, job.request.params.n):
                 # Nothing more may be said: the target is told to stop, and what it wrote is billed.
                 await parts.aclose()
                 execution = replace(nothing_served(job, judging.now()), served=opened.served)
                 yield _as_sent(execution, lanes)
                 return
+
+
+def _restored(part: Part, restorer: Restorer) -> list[Part]:
+    """A part with its values; before the account, what still waited."""
+    if isinstance(part, Chunk):
+        return [*restorer.take(part)]
+    return [*restorer.rest(), part] if isinstance(part, Execution) else [part]
+
+
+async def _judged(part: Part, lanes: dict[int, Lane], judging: Judging) -> list[Part]:
+    """What may go out now that this part is there."""
+    if isinstance(part, Chunk):
+        return [*await lanes.setdefault(part.index, Lane(part.index, judging)).take(part)]
+    if isinstance(part, Execution):
+        return [*await _flushed(lanes.values()), _as_sent(part, lanes)]
+    return [part]
 
 
 async def _flushed(lanes: Iterable[Lane]) -> list[Chunk]:

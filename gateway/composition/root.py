@@ -25,14 +25,14 @@ from gateway.composition.canary import canary_guard
 from gateway.composition.crew import Crew
 from gateway.composition.deliberation import open_deliberation, reviews
 from gateway.composition.device import open_desk
-from gateway.composition.guards import open_guards
 from gateway.composition.jobs import plan_jobs
 from gateway.composition.keys import ROTATION_S, KeyRotation, records
-from gateway.composition.learned import LOOK_S, foreseeing, learned_checks, learned_heads
+from gateway.composition.learning.learned import with_learned
+from gateway.composition.learning.policy_desk import PolicyDesk
 from gateway.composition.nodes import open_nodes
+from gateway.composition.outside.guards import open_guards
 from gateway.composition.plan import Plan
 from gateway.composition.policy import policy_source, watch_policy
-from gateway.composition.policy_desk import PolicyDesk
 from gateway.composition.proposing.doors import with_doors
 from gateway.composition.proposing.proposals import open_proposals
 from gateway.composition.providers import key_lifetimes, open_providers
@@ -99,7 +99,6 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
     nodes = await open_nodes(made, stores.shared, stored.sink, adapters.closers, clock)
     guard = canary_guard(settings.policy, policy, nodes.events, stores.shared)
     proposing = await open_proposals(settings, stores.shared, guard, guard.rollout, clock, adapters.closers)
-    checks, heads = learned_checks(settings.learning), learned_heads(settings.learning)
     ports = Ports(
         models=adapters.models,
         embedders=adapters.embedders,
@@ -113,9 +112,9 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
         signals=await open_signals(settings, adapters.closers),
         guards=open_guards(settings, os.environ, adapters.closers, made.access),
         thinking=thinking,
-        foresee=foreseeing(foresee, heads),
-        keeping=checks,
+        foresee=foresee,
     )
+    ports = with_learned(settings.learning, adapters.closers, ports)
     router = assemble(specs, ports)
     providers = await open_providers(settings, ports, adapters.closers, traced=tracing is not None)
     _calibrate(settings, router)
@@ -123,7 +122,6 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
     crew = Crew(providers.watched(router), made.run_dir, worker, clock)
     dependencies = providers.behind(_dependencies(made, router, crew, stored, stores))
     dependencies = with_batches(with_doors(dependencies, made, proposing, adapters.closers), settings.batches)
-    dependencies = replace(dependencies, policies=PolicyDesk(settings, guard.rollout))
     app = create_app(replace(dependencies, router=traced_router(dependencies.router, tracing)))
     gateway = Gateway(app=app, asgi=traced_app(app, tracing), router=router, _closers=adapters.closers)
     await _start(gateway, crew)
@@ -131,8 +129,6 @@ async def compose(made: Plan, *, worker: str = "0") -> Gateway:
         asyncio.create_task(watch_policy(policy, settings.policy, stored.sink)),
         asyncio.create_task(_repeat(crew.every_s, crew.exchange)),
         asyncio.create_task(guard.watch()),
-        asyncio.create_task(_repeat(LOOK_S, checks.look)),
-        asyncio.create_task(_repeat(LOOK_S, heads.look)),
         *nodes.start(router),
         *reviews(thinking, router, stored.sink, worker),
         *proposing.start(thinking, router, worker),
@@ -180,6 +176,7 @@ def _dependencies(made: Plan, router: Router, crew: Crew, stored: Records, store
     collector = MonitorCollector(crew.snapshot, version=our_version())
     return AppDependencies(
         router=router,
+        policies=PolicyDesk(settings, router.rollout),
         keys=KeyRing(records(made.keys)),
         limiter=stores.limiter,
         shared=stores.shared,

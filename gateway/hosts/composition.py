@@ -122,7 +122,7 @@ class Parts:
     @cached_property
     def guards(self) -> Guards:
         """Who is asked about content, by the settings."""
-        from gateway.composition.guards import open_guards
+        from gateway.composition.outside.guards import open_guards
 
         return open_guards(self.settings, self.environ, self._closers)
 

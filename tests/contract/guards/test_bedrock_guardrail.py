@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -63,7 +64,7 @@ def _call(*texts: str, params: Params | None = None) -> ModelCall:
     )
 
 
-def _bodies(bedrock: StandIns) -> list[dict[str, object]]:
+def _bodies(bedrock: StandIns) -> list[Any]:
     return [json.loads(one["body"]) for one in bedrock.seen(bedrock.bedrock_url)["last"]]
 
 
@@ -95,7 +96,7 @@ async def test_a_guardrail_inside_converse_ends_as_content_filter(
     assert [chunk.finish_reason for chunk in chunks if chunk.finish_reason] == ["content_filter"]
     whole, streamed = _bodies(bedrock)
     assert whole["guardrailConfig"] == {"guardrailIdentifier": "gr123", "guardrailVersion": "2"}
-    assert streamed["guardrailConfig"] == {**whole["guardrailConfig"], "streamProcessingMode": mode}  # type: ignore[dict-item]  # a mapping, as asserted above
+    assert streamed["guardrailConfig"] == {**whole["guardrailConfig"], "streamProcessingMode": mode}
 
 
 async def test_what_the_guardrail_does_not_mind_is_answered(pool: HttpPool, bedrock: StandIns) -> None:
@@ -114,9 +115,9 @@ async def test_cache_points_stand_behind_what_the_next_call_repeats(
     (body,) = _bodies(bedrock)
     point = {"cachePoint": {"type": "default"}}
     assert body["system"] == [{"text": "be brief"}, point]
-    assert body["toolConfig"]["tools"][-1] == point  # type: ignore[index]  # JSON
-    assert body["messages"][0]["content"] == [{"text": "one"}, point]  # type: ignore[index]  # JSON
-    assert body["messages"][-1]["content"] == [{"text": "three"}]  # type: ignore[index]  # JSON
+    assert body["toolConfig"]["tools"][-1] == point
+    assert body["messages"][0]["content"] == [{"text": "one"}, point]
+    assert body["messages"][-1]["content"] == [{"text": "three"}]
     bedrock.script(bedrock.bedrock_url, {"reset": True})
     await model.generate(_call("alone"))
     assert "cachePoint" not in json.dumps(_bodies(bedrock)[0]["messages"])

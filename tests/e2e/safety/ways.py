@@ -34,11 +34,10 @@ class Way:
         if not self.later or reply.status != 202:
             return reply
         where = f"/inference/{reply.json['request_id']}"
-        for _ in range(200):
-            found = await call(app, "GET", where)
-            if found.json.get("stage") in ("COMPLETED", "FAILED"):
-                break
+        found = await call(app, "GET", where)
+        while found.json.get("stage") not in ("COMPLETED", "FAILED"):
             await asyncio.sleep(0)
+            found = await call(app, "GET", where)
         return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -19,8 +20,10 @@ POLICY = Policy()
 CONTEXT = weighing().context
 
 
-def placed(guard: OneWord, tier: str, groups: tuple[str, ...] = ("eu",), **more: object) -> PlacedGuard:
-    return replace(PlacedGuard(guard=guard, tier=tier, groups=groups), **more)  # type: ignore[arg-type]  # by name
+def placed(
+    guard: OneWord, tier: str, groups: tuple[str, ...] = ("eu",), max_privacy: str | None = None
+) -> PlacedGuard:
+    return PlacedGuard(guard=guard, tier=tier, groups=groups, max_privacy=max_privacy)
 
 
 @pytest.mark.parametrize(
@@ -40,9 +43,9 @@ def placed(guard: OneWord, tier: str, groups: tuple[str, ...] = ("eu",), **more:
     ],
 )
 def test_a_guard_is_shown_what_a_target_in_its_place_might_be(
-    changes: dict[str, object], tier: str, sees: bool
+    changes: dict[str, Any], tier: str, sees: bool
 ) -> None:
-    context = replace(CONTEXT, **changes)  # type: ignore[arg-type]  # fields by name
+    context = replace(CONTEXT, **changes)
     assert may_see(context, POLICY, placed(OneWord(), tier)) is sees
 
 
