@@ -8,9 +8,9 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from agents.attempting import Attempting
 from agents.cache import CacheAgent
 from agents.context import Foresee
+from agents.executing.attempting import Attempting
 from agents.executor import Executor, unfitted
 from agents.guarding.outside import NO_GUARDS, Guards
 from agents.monitor import MonitorAgent

@@ -14,13 +14,13 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from agents.attempting import Attempting
 from agents.attempts import Answered, Job, Step, Tried, Tries, untried
-from agents.calls import model_call
 from agents.checking.check import Checker
 from agents.checking.forecast import affordable
-from agents.hedging import Hedger, race
-from agents.opening import Opening, opened, settle
+from agents.executing.attempting import Attempting
+from agents.executing.calls import model_call
+from agents.executing.hedging import Hedger, race
+from agents.executing.opening import Opening, opened, settle
 from agents.progress import Progress, StreamAttempt
 from agents.streaming import told_at_once
 from router_core.errors import DeadlineError, TargetError

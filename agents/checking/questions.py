@@ -10,10 +10,10 @@ from dataclasses import replace
 from typing import Final
 
 from agents.attempts import Answered, Job, Step
-from agents.calls import model_call
 from agents.checking.agreement import agreement
 from agents.checking.forecast import Expected
 from agents.checking.verifier import FRAME_TOKENS, REPLY_TOKENS, params, verdict, verifying
+from agents.executing.calls import model_call
 from router_core.context import TEXT
 from router_core.policy.verification import Verification
 from router_core.ports import ModelCall

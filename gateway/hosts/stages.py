@@ -88,7 +88,7 @@ async def _cache(parts: Parts) -> Stage:
 async def _execute(parts: Parts) -> Stage:
     import random
 
-    from agents.attempting import Attempting
+    from agents.executing.attempting import Attempting
     from agents.executor import Executor
     from agents.staged.stages import ExecuteStage
 

@@ -17,8 +17,8 @@ from agents.proposals.book import ProposalBook
 from agents.proposals.desk import ProposalDesk, Push, Ways
 from agents.proposals.figures import Lately
 from agents.proposals.proposal import Proposal
+from gateway.composition.learning.simulating import simulation
 from gateway.composition.policy import policy_store
-from gateway.composition.simulating import simulation
 from gateway.http.mcp.own import Remembered
 from gateway.settings.schema import Settings
 from router_core.adapters.memory.state import MemoryStateStore

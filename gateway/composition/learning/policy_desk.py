@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from gateway.composition.simulating import Simulate, simulation
+from gateway.composition.learning.simulating import Simulate, simulation
 from gateway.http.policies.desk import Promotion
 from gateway.settings.schema import Settings
 from router_core.errors import ConflictError

@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from agents.attempts import Answered, Job, Step
-from agents.calls import embed_call, model_call
 from agents.checking.verifier import mean_confidence
+from agents.executing.calls import embed_call, model_call
 from agents.progress import StreamAttempt
 from router_core.errors import TargetError, UnavailableError
 from router_core.execution import NO_USAGE, Chunk, Output, Usage

@@ -5,23 +5,26 @@ A file that is broken at the start is an error; later the last good one stays, a
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
+from agents.assembly import Ports
 from agents.context import Foresee
 from gateway.settings.learning import LearningSettings
 from router_core.errors import ConfigurationError
 from router_core.learning import adopted, verification
 from router_core.learning.adopted import NOTHING_ADOPTED, Adopted
 from router_core.learning.scorer import Predicted
-from router_core.learning.verification import UNFITTED, Keeping
+from router_core.learning.verification import UNFITTED
 
 LOOK_S: Final = 10.0
 LARGEST: Final = 2**20
+Closer = Callable[[], Awaitable[None]]
 T = TypeVar("T")
 _log: Final = logging.getLogger("tierwise.learned")
 
@@ -64,6 +67,23 @@ class Learned(Generic[T]):
             raise ConfigurationError(f"{self._key}: {file}: {error}") from error
 
 
+def with_learned(settings: LearningSettings, closers: list[Closer], ports: Ports) -> Ports:
+    """The ports with what the files say, which are looked at from now on. Raises `ConfigurationError`."""
+    if settings.checks is None and settings.heads is None:
+        return ports
+    checks = Learned(settings.checks, "learning.checks", UNFITTED, verification.from_document)
+    heads = Learned(settings.heads, "learning.heads", NOTHING_ADOPTED, adopted.from_document)
+    looking = asyncio.create_task(_looking(checks.look, heads.look))
+
+    async def close() -> None:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+
+    closers.append(close)
+    scorer = ports.foresee
+    return replace(ports, keeping=checks, foresee=None if scorer is None else foreseeing(scorer, heads))
+
+
 def foreseeing(scorer: Foresee, heads: Callable[[], Adopted]) -> Foresee:
     """The scorer, with the chances of those who have a head of their own."""
 
@@ -74,11 +94,8 @@ def foreseeing(scorer: Foresee, heads: Callable[[], Adopted]) -> Foresee:
     return foresee
 
 
-def learned_checks(settings: LearningSettings) -> Learned[Keeping]:
-    """What decides whether a checked answer is kept. Raises `ConfigurationError`."""
-    return Learned(settings.checks, "learning.checks", UNFITTED, verification.from_document)
-
-
-def learned_heads(settings: LearningSettings) -> Learned[Adopted]:
-    """New models' own chances. Raises `ConfigurationError`."""
-    return Learned(settings.heads, "learning.heads", NOTHING_ADOPTED, adopted.from_document)
+async def _looking(*looks: Callable[[], None]) -> None:
+    while True:
+        await asyncio.sleep(LOOK_S)
+        for look in looks:
+            await asyncio.to_thread(look)
