@@ -97,7 +97,7 @@ async def test_nothing_that_a_caller_wrote_can_be_read_in_the_tables(shelves: Sh
     assert await shelves.batches.create(batch(), 10)
     with shelves.jobs.database.engine.connect() as connection:
         for table in ("batch_files", "batch_chunks", "batches"):
-            assert CANARY not in str(connection.execute(text(f"SELECT * FROM {table}")).all())  # noqa: S608
+            assert CANARY not in str(connection.execute(text(f"SELECT * FROM {table}")).all())  # noqa: S608 - names of the test's own
 
 
 async def test_a_file_is_not_there_before_it_is_whole_nor_after_its_time(shelves: Shelves) -> None:

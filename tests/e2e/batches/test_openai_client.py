@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import openai
 import pytest
@@ -21,7 +21,7 @@ from tests.e2e.lifecycle.house import ACME, OTHER, House, until
 from tests.upstream.server import Fault, FaultServer
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("jobs")]
-CHAT = "/v1/chat/completions"
+CHAT: Final = "/v1/chat/completions"
 OVER = ("completed", "failed", "expired", "cancelled")
 CANARY = "canary-of-the-vineyard-1414"
 
@@ -69,7 +69,7 @@ def results(client: OpenAI, file_id: str | None) -> list[dict[str, Any]]:
 def test_every_endpoint_gives_what_it_would_have_given_by_itself(
     tmp_path: Path, upstream: FaultServer
 ) -> None:
-    bodies: dict[str, dict[str, Any]] = {
+    bodies: dict[Any, dict[str, Any]] = {
         CHAT: {"messages": [{"role": "user", "content": "Trees?"}]},
         "/v1/completions": {"prompt": "Trees?", "echo": True},
         "/v1/responses": {"input": "Trees?"},
