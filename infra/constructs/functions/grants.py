@@ -7,36 +7,16 @@ says why beside it, and a row without a reason is refused before it becomes a ro
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from infra.constructs.buckets import PAYLOADS
-from infra.constructs.functions.settings import nova_models
+from infra.constructs.functions.grant import Grant
+from infra.constructs.functions.model_grants import asked_models, served_models
 from infra.environments import Environment
 from infra.naming import arn, bucket_name
 from router_core import deployment
 from router_core.deployment import resource_name
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
-    """Actions on resources. `reason` says why a wildcard cannot be narrower."""
-
-    actions: tuple[str, ...]
-    resources: tuple[str, ...]
-    reason: str | None = None
-    conditions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if any("*" in action for action in self.actions):
-            raise ValueError(f"actions are named one by one: {', '.join(self.actions)}")
-        if self.wildcards and not self.reason:
-            raise ValueError(f"a wildcard needs a reason: {', '.join(self.wildcards)}")
-
-    @property
-    def wildcards(self) -> tuple[str, ...]:
-        return tuple(resource for resource in self.resources if "*" in resource)
-
-
+__all__ = ["Grant", "grants", "of"]
 READ = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
 WRITE = (
     "dynamodb:BatchWriteItem",
@@ -62,9 +42,13 @@ def grants(environment: Environment, key_arn: str) -> dict[str, tuple[Grant, ...
             _table(environment, "state", READ + WRITE),
             _sensing(),
         ),
-        "router": _deliberation(environment),
+        "router": (*asked_models(environment), *_spent_on_asking(environment)),
         "cache": (_secrets(environment),),
-        "execute": (*_models(environment), _secrets(environment), _table(environment, "state", READ + WRITE)),
+        "execute": (
+            *served_models(environment),
+            _secrets(environment),
+            _table(environment, "state", READ + WRITE),
+        ),
         "monitor": (*_records(environment), _secrets(environment)),
     }
     whole_path = tuple(grant for rows in own.values() for grant in rows)
@@ -166,49 +150,9 @@ def _secrets(environment: Environment) -> Grant:
     )
 
 
-def _models(environment: Environment) -> tuple[Grant, ...]:
-    """Models are data: settings name them, and a cross-region profile calls its model wherever there is room."""
-    invoke = ("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream")
-    return (
-        Grant(
-            actions=invoke,
-            resources=("arn:aws:bedrock:*::foundation-model/*",),
-            reason="Settings choose the model; a cross-region profile runs it in another region of its continent.",
-        ),
-        Grant(
-            actions=invoke,
-            resources=(arn(environment, "bedrock", "inference-profile/*"),),
-            reason="Settings choose the profile.",
-        ),
-        Grant(
-            actions=("sagemaker:InvokeEndpoint", "sagemaker:InvokeEndpointWithResponseStream"),
-            resources=(arn(environment, "sagemaker", f"endpoint/{resource_name(environment.name, '*')}"),),
-            reason="Settings choose the endpoint among this environment's.",
-        ),
-    )
-
-
-def _deliberation(environment: Environment) -> tuple[Grant, ...]:
-    """The models that are asked about decisions, and the ledger that caps what that costs: only in an environment that was
-    made for it."""
-    if not environment.deliberation:
-        return ()
-    models = nova_models(environment).values()
-    invoke = ("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream")
-    return (
-        Grant(
-            actions=invoke,
-            resources=tuple(arn(environment, "bedrock", f"inference-profile/{model}") for model in models),
-        ),
-        Grant(
-            actions=invoke,
-            resources=tuple(
-                f"arn:aws:bedrock:*::foundation-model/{model.partition('.')[2]}" for model in models
-            ),
-            reason="A cross-region profile runs its model in another region of its continent.",
-        ),
-        _table(environment, "state", READ + WRITE),
-    )
+def _spent_on_asking(environment: Environment) -> tuple[Grant, ...]:
+    """The ledger that caps what asking about decisions costs."""
+    return (_table(environment, "state", READ + WRITE),) if environment.deliberation else ()
 
 
 def _sensing() -> Grant:
