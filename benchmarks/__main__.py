@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import decide, device, evidence, gateway, loop_hold, scorer, startup, streams
+from benchmarks.deliberation import section as deliberation
 from benchmarks.figures import QUICK, Effort, Section, SkippedError
 from benchmarks.hosts import section as hosts
 from benchmarks.report import as_record, machine, page, renewed
@@ -29,6 +30,7 @@ SECTIONS: Final[dict[str, Callable[[Effort], Section]]] = {
     "three_days": three_days.measure,
     "hosts": hosts.measure,
     "scorer": scorer.measure,
+    "deliberation": deliberation.measure,
     "safety": safety.measure,
 }
 

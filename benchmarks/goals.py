@@ -41,6 +41,20 @@ GOALS: Final = (
         key="three_days_left", text="restricted questions of 72 hours that left the phone", limit=0, unit=""
     ),
     Goal(key="loop_hold", text="event loop held while a device model answers, longest", limit=5, unit="ms"),
+    Goal(
+        key="gate_worst",
+        text="deliberation's gate over the better of never and always asking, worst cell of the grid",
+        limit=-0.002,
+        unit="",
+        at_least=True,
+    ),
+    Goal(
+        key="gate_better",
+        text="cells of the grid in which the gate is better than both",
+        limit=0.5,
+        unit="",
+        at_least=True,
+    ),
     Goal(key="cold_router", text="cold Lambda function of the router, first event", limit=400, unit="ms"),
     Goal(key="times_nginx", text="CPU per request against nginx `proxy_pass`", limit=10, unit="x"),
     Goal(
