@@ -176,11 +176,11 @@ def open_carrier(sns: str) -> Carrier:
     from router_core.adapters.aws.client import READ_S, aws_client
     from router_core.adapters.sqs.carrier import Carrier
     from router_core.adapters.sqs.queue import WAIT_S
+    from router_core.adapters.sqs.topics import Topics
 
     region = sns.split(":")[3]
-    return Carrier(
-        sns, aws_client("sns", region=region), aws_client("sqs", region=region, read_s=WAIT_S + READ_S)
-    )
+    topics = Topics(sns, aws_client("sns", region=region))
+    return Carrier(topics, aws_client("sqs", region=region, read_s=WAIT_S + READ_S))
 
 
 def sqlite_path(url: str) -> Path | None:

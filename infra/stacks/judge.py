@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aws_cdk import Stack
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
@@ -17,6 +19,7 @@ from infra.constructs.judge.queues import JobQueues
 from infra.constructs.judge.service import WorkerService
 from infra.constructs.judge.tuning import JobTuning
 from infra.constructs.judge.workers import JobFunctions
+from infra.constructs.vpc import Vpc
 from infra.environments import Environment
 from infra.naming import arn, place, stack_name
 from infra.stacks.cache import CacheStack
@@ -65,26 +68,31 @@ class JudgeStack(Stack):
         )
         variables = function_variables(environment, cache.redis)
         vpc = network.network
-        functions = JobFunctions(
-            self,
-            "Functions",
-            environment=environment,
-            place=FunctionPlace(
-                code=functions_code(self),
-                vpc=vpc.vpc,
-                security_group=vpc.workers,
-                dead_letters=sqs.Queue.from_queue_arn(
-                    self, "Lost", arn(environment, "sqs", resource_name(environment.name, "functions-dlq"))
-                ),
-            ),
-            key=data.key,
-            variables={**variables, "TIERWISE_JOBS__CA_FILE": FUNCTION_CERTIFICATES},
-        )
+        functions = self._functions(vpc, data, variables)
         if environment.upper.jobs.workers == "functions":
             functions.work_on(queues)
         else:
             service = WorkerService(self, "Workers", environment=environment, network=vpc, key=data.key)
             service.run({**variables, "TIERWISE_JOBS__CA_FILE": TASK_CERTIFICATES}, queues)
+
+    def _functions(self, vpc: Vpc, data: DataStack, variables: Mapping[str, str]) -> JobFunctions:
+        return JobFunctions(
+            self,
+            "Functions",
+            environment=self._environment,
+            place=FunctionPlace(
+                code=functions_code(self),
+                vpc=vpc.vpc,
+                security_group=vpc.workers,
+                dead_letters=sqs.Queue.from_queue_arn(
+                    self,
+                    "Lost",
+                    arn(self._environment, "sqs", resource_name(self._environment.name, "functions-dlq")),
+                ),
+            ),
+            key=data.key,
+            variables={**variables, "TIERWISE_JOBS__CA_FILE": FUNCTION_CERTIFICATES},
+        )
 
     def _settings(self, **values: str) -> None:
         for name, value in values.items():

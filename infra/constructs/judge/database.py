@@ -32,17 +32,6 @@ class JobDatabase(Construct):
         super().__init__(scope, id)
         size = environment.upper.jobs
         name = resource_name(environment.name, JOBS)
-        parameters = rds.ParameterGroup(
-            self,
-            "Parameters",
-            engine=_ENGINE,
-            description="TLS only; slow statements are written down, without their values",
-            parameters={
-                "rds.force_ssl": "1",
-                "log_min_duration_statement": "1000",
-                "log_parameter_max_length": "0",
-            },
-        )
         self.instance = rds.DatabaseInstance(
             self,
             "Instance",
@@ -75,7 +64,7 @@ class JobDatabase(Construct):
             removal_policy=removal(environment),
             publicly_accessible=False,
             auto_minor_version_upgrade=True,
-            parameter_group=parameters,
+            parameter_group=self._parameters(),
             cloudwatch_logs_exports=["postgresql"],
             enable_performance_insights=size.multi_az,
             performance_insight_encryption_key=key if size.multi_az else None,
@@ -83,6 +72,19 @@ class JobDatabase(Construct):
         self._accept(environment)
         host = self.instance.db_instance_endpoint_address
         self.url = f"postgresql://{JOBS_USER}@{host}:{DATABASE_PORT}/{JOBS_DATABASE}"
+
+    def _parameters(self) -> rds.ParameterGroup:
+        return rds.ParameterGroup(
+            self,
+            "Parameters",
+            engine=_ENGINE,
+            description="TLS only; slow statements are written down, without their values",
+            parameters={
+                "rds.force_ssl": "1",
+                "log_min_duration_statement": "1000",
+                "log_parameter_max_length": "0",
+            },
+        )
 
     def _accept(self, environment: Environment) -> None:
         if not environment.upper.jobs.multi_az:

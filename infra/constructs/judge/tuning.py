@@ -33,19 +33,7 @@ class JobTuning(Construct):
         application = appconfig.CfnApplication(
             self, "Application", name=resource_name(environment.name, APPCONFIG)
         )
-        role = self._watcher()
-        place = appconfig.CfnEnvironment(
-            self,
-            "Environment",
-            application_id=application.ref,
-            name=environment.name,
-            monitors=[
-                appconfig.CfnEnvironment.MonitorsProperty(
-                    alarm_arn=alarm.alarm_arn, alarm_role_arn=role.role_arn
-                )
-                for alarm in alarms
-            ],
-        )
+        place = self._place(application, environment, alarms)
         profile = appconfig.CfnConfigurationProfile(
             self,
             "Profile",
@@ -77,6 +65,26 @@ class JobTuning(Construct):
             deployment_strategy_id=self._strategy(environment).ref,
         )
         self.name = f"{application.name}/{place.name}/{profile.name}"
+
+    def _place(
+        self,
+        application: appconfig.CfnApplication,
+        environment: Environment,
+        alarms: Sequence[cw.Alarm],
+    ) -> appconfig.CfnEnvironment:
+        role = self._watcher()
+        return appconfig.CfnEnvironment(
+            self,
+            "Environment",
+            application_id=application.ref,
+            name=environment.name,
+            monitors=[
+                appconfig.CfnEnvironment.MonitorsProperty(
+                    alarm_arn=alarm.alarm_arn, alarm_role_arn=role.role_arn
+                )
+                for alarm in alarms
+            ],
+        )
 
     def _strategy(self, environment: Environment) -> appconfig.CfnDeploymentStrategy:
         minutes = environment.upper.jobs.roll_out_min

@@ -6,41 +6,21 @@ in `NAME-inference-dlq`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from router_core.adapters.aws.client import COMMON_FAULTS, Faults, store_errors
+from router_core.adapters.aws.client import store_errors
 from router_core.adapters.sqs.notes import Note, Received, body_of
-from router_core.errors import ConfigurationError, StoreError
+from router_core.adapters.sqs.topics import AT_ONCE, FAULTS, Topics
+from router_core.errors import StoreError
 from router_core.jobs.records import Parcel
 from router_core.record import dataclass
 
 if TYPE_CHECKING:
-    from types_boto3_sns import SNSClient
     from types_boto3_sqs import SQSClient
 
-AT_ONCE: Final = 10
-"""Messages in one call, of SNS as of SQS."""
 DEAD: Final = "-dlq"
-_ARN: Final = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:([A-Za-z0-9_-]{1,60})")
 _LONGEST_S: Final = 43_200
-FAULTS: Final[Faults] = {
-    **COMMON_FAULTS,
-    "AWS.SimpleQueueService.NonExistentQueue": (StoreError, "does not exist"),
-    "QueueDoesNotExist": (StoreError, "does not exist"),
-    "NotFound": (StoreError, "does not exist"),
-    "NotFoundException": (StoreError, "does not exist"),
-    "OverLimit": (StoreError, "has too many messages in flight"),
-    "AuthorizationError": (StoreError, "may not be used with these credentials"),
-    "KMSAccessDeniedException": (StoreError, "may not use its key"),
-    "KMSAccessDenied": (StoreError, "may not use its key"),
-    "KMSThrottlingException": (StoreError, "is throttled"),
-    "KmsThrottled": (StoreError, "is throttled"),
-    "RequestThrottled": (StoreError, "is throttled"),
-    "InternalError": (StoreError, "failed by itself"),
-    "InvalidParameter": (StoreError, "does not accept such a request"),
-}
 GONE: Final = frozenset(("ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue"))
 """What is said of a receipt whose time is over: the message belongs to another by now."""
 
@@ -56,13 +36,10 @@ class DeadNote:
 
 
 class Carrier:
-    """The topics and queues of one name, given as the topics' common ARN: `arn:aws:sns:REGION:ACCOUNT:NAME`."""
+    """The queues of one name, fed by its topics."""
 
-    def __init__(self, arn: str, sns: SNSClient, sqs: SQSClient) -> None:
-        found = _ARN.fullmatch(arn)
-        if found is None:
-            raise ConfigurationError("settings: jobs.sns must be arn:aws:sns:REGION:ACCOUNT:NAME")
-        self._arn, self._name, self._sns, self._sqs = arn, found[1], sns, sqs
+    def __init__(self, topics: Topics, sqs: SQSClient) -> None:
+        self._topics, self._sqs = topics, sqs
         self._urls: dict[str, str] = {}
 
     def publish(self, parcels: Sequence[Parcel]) -> list[Parcel]:
@@ -79,12 +56,8 @@ class Carrier:
         return taken
 
     def _publish(self, queue: str, parcels: Sequence[Parcel]) -> list[Parcel]:
-        entries: list[Any] = [{"Id": str(n), "Message": _body(one)} for n, one in enumerate(parcels)]
-        with store_errors("the topic", FAULTS):
-            answer = self._sns.publish_batch(
-                TopicArn=f"{self._arn}-{queue}", PublishBatchRequestEntries=entries
-            )
-        return [parcels[int(one["Id"])] for one in answer.get("Successful", [])]
+        taken = self._topics.publish(queue, [_body(one) for one in parcels])
+        return [parcels[place] for place in taken]
 
     def receive(self, queue: str, most: int, wait_s: int, hidden_s: int) -> list[Received]:
         """Up to ten messages, hidden from others for so long; waits for the first."""
@@ -161,7 +134,7 @@ class Carrier:
         """The queue's address, asked for once."""
         if queue not in self._urls:
             with store_errors("the queue", FAULTS):
-                found = self._sqs.get_queue_url(QueueName=f"{self._name}-{queue}")
+                found = self._sqs.get_queue_url(QueueName=f"{self._topics.name}-{queue}")
             self._urls[queue] = found["QueueUrl"]
         return self._urls[queue]
 

@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from sqlalchemy import Connection
 
 from router_core.adapters.aws.rds_login import RdsLogin
 from router_core.adapters.sql.database import Database, database_url
@@ -118,12 +119,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path, 
             row = admin.execute("SHOW data_directory").fetchone()
             assert row is not None
             data = Path(row[0])
-            for name, content in (("server.crt", certificate), ("server.key", key)):
-                (data / name).write_bytes(content)
-                (data / name).chmod(0o600)
-                if os.geteuid() == 0:
-                    nobody = pwd.getpwnam("nobody")
-                    os.chown(data / name, nobody.pw_uid, nobody.pw_gid)
+            _install(data / "server.crt", certificate)
+            _install(data / "server.key", key)
             rules = f"hostssl all {USER} 127.0.0.1/32 scram-sha-256\nhost all tierwise 127.0.0.1/32 trust\n"
             (data / "pg_hba.conf").write_text(rules)
             admin.execute("ALTER SYSTEM SET ssl = on")
@@ -132,9 +129,18 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path, 
         yield url, folder / "ca.pem", folder / "stranger.pem"
 
 
+def _install(file: Path, content: bytes) -> None:
+    """A file that the server reads: as root, it runs as `nobody`."""
+    file.write_bytes(content)
+    file.chmod(0o600)
+    if os.geteuid() == 0:
+        nobody = pwd.getpwnam("nobody")
+        os.chown(file, nobody.pw_uid, nobody.pw_gid)
+
+
 async def _who(database: Database) -> tuple[str, bool]:
-    def act(connection: object) -> tuple[str, bool]:
-        row = connection.exec_driver_sql(  # type: ignore[attr-defined]
+    def act(connection: Connection) -> tuple[str, bool]:
+        row = connection.exec_driver_sql(
             "SELECT current_user, ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
         ).one()
         return str(row[0]), bool(row[1])

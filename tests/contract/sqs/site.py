@@ -11,6 +11,7 @@ from moto.server import ThreadedMotoServer
 from moto.sqs.models import sqs_backends
 
 from router_core.adapters.sqs.carrier import DEAD, Carrier
+from router_core.adapters.sqs.topics import Topics as SnsTopics
 from router_core.jobs.stages import QUEUES
 from tests.localmoto import ACCOUNT, REGION, client, unique
 
@@ -55,7 +56,7 @@ class Topics:
 
     def carrier(self) -> Carrier:
         """Our calls of them."""
-        return Carrier(self.arn, self.sns, self.sqs)
+        return Carrier(SnsTopics(self.arn, self.sns), self.sqs)
 
     def put(self, queue: str, body: str) -> None:
         """A body that comes by itself."""

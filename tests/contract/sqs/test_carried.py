@@ -15,6 +15,7 @@ from router_core.adapters.sql.schema import upgrade
 from router_core.adapters.sqs.carrier import DEAD, Carrier
 from router_core.adapters.sqs.notes import MAX_BYTES, Note, body_of, note_of
 from router_core.adapters.sqs.queue import NOT_OURS
+from router_core.adapters.sqs.topics import Topics as SnsTopics
 from router_core.errors import ConfigurationError, StoreError
 from router_core.jobs.records import Figures, Job, Step
 from router_core.jobs.stages import ANSWERING, JUDGING
@@ -193,9 +194,9 @@ async def test_a_lease_that_is_kept_is_kept_in_sqs_too(carried: Carried) -> None
 
 async def test_topics_that_are_not_there_are_a_store_error_without_words_of_aws(sqs_site: str) -> None:
     topics = Topics(sqs_site)
-    stranger = Carrier(topics.arn + "-other", topics.sns, topics.sqs)
+    stranger = Carrier(SnsTopics(topics.arn + "-other", topics.sns), topics.sqs)
     with pytest.raises(StoreError, match=r"^the queue does not exist"):
         stranger.receive(ANSWERING, 1, 0, 1)
     with pytest.raises(ConfigurationError, match=r"jobs\.sns must be"):
-        Carrier("arn:aws:sqs:eu-central-1:1:x", topics.sns, topics.sqs)
+        SnsTopics("arn:aws:sqs:eu-central-1:1:x", topics.sns)
     topics.close()
