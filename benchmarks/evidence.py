@@ -29,7 +29,8 @@ _CANARIES = """\
 tail of sigma 1, 10% of the answers judged. "reached" is the canary's part of all requests until it was ended."""
 _LEARNING = """\
 {streams} streams each. What a request loses against the best choice in hindsight of the truth, by the policy's own score; the
-drift takes 0.4 of the edge model's quality, and "told" is a router that was told of it. 20 judges, 6 of them lying in the last rows."""
+drift takes 0.4 of the edge model's quality, and "told" is a router that was told of it. Of a target that is doubted
+more is judged than the share that is named, up to all. 20 judges, 6 of them lying in the last rows."""
 
 
 def measure(effort: Effort) -> Section:
@@ -58,6 +59,7 @@ def measure(effort: Effort) -> Section:
             "worse_refused": 100.0 * (1.0 - max(one.passed for one in worse)),
             "canary_reach": 100.0 * max(one.share for one in ended["costs 3 times as much"]),
             "drift_regret": _ratio(taught["drift, 30% judged"]),
+            "drift_regret_few": _ratio(taught["drift, 10% judged"]),
             "lies_regret": 100.0
             * (
                 _regret([*taught["liars invert"], *taught["liars against the edge"]])

@@ -82,6 +82,7 @@ GOALS: Final = (
     Goal(key="worse_refused", text="a worse policy is refused", limit=99, unit="%", at_least=True),
     Goal(key="canary_reach", text="requests that reach a canary of 3 times the cost", limit=1, unit="%"),
     Goal(key="drift_regret", text="regret under drift, of the frozen router's", limit=1 / 3, unit="x"),
+    Goal(key="drift_regret_few", text="the same with 10% judged", limit=1 / 3, unit="x"),
     Goal(key="lies_regret", text="regret that 30% lying judges add", limit=5, unit="%"),
     Goal(
         key="injections_caught",
