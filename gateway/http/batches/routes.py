@@ -9,6 +9,7 @@ from gateway.http.dependencies import AppDependencies
 from gateway.http.edge import Handler
 from gateway.http.exchange import Exchange
 from gateway.http.refusals import UnprocessableError
+from router_core.ports import RateLimiter
 
 if TYPE_CHECKING:
     from gateway.jobs.assembly import JobsPlan
@@ -22,7 +23,18 @@ def batch_routes(dependencies: AppDependencies) -> Mapping[str, Handler]:
     plan = dependencies.jobs
     if plan is None:
         return {FILES: _absent, BATCHES: _absent}
-    return _present(plan)
+    return {path: _counted(handler, dependencies.limiter) for path, handler in _present(plan).items()}
+
+
+def _counted(handler: Handler, limiter: RateLimiter) -> Handler:
+    """What is sent counts against the key's requests per minute, as any request does; lines do not."""
+
+    async def counted(exchange: Exchange) -> None:
+        if exchange.method == "POST":
+            await limiter.admit(exchange.known.key_id, 0)
+        await handler(exchange)
+
+    return counted
 
 
 def _present(plan: JobsPlan) -> Mapping[str, Handler]:

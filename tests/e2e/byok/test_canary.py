@@ -21,6 +21,11 @@ from tests.upstream.server import Fault, FaultServer
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("jobs")]
 TARGETS = ("byok/open", "byok/gem")
 KEY = {HEADER: CANARY}
+HOOKED = {
+    "TIERWISE_JOBS__WEBHOOKS": json.dumps([{"id": "hook", "tenant": "acme", "secret": "env:HOOK"}]),
+    "TIERWISE_JOBS__WEBHOOK_NETWORKS": '["127.0.0.0/8"]',
+    "HOOK": "secret-of-the-hook-0003",
+}
 
 
 @pytest.fixture
@@ -39,19 +44,28 @@ def spoken(client: httpx2.Client, house: House) -> list[str]:
 def test_the_key_reaches_its_provider_and_is_nowhere_else(tmp_path: Path, upstream: FaultServer) -> None:
     said: list[str] = []
     with otlp_receiver() as traces:
-        environment = {"TIERWISE_TRACING__OTLP": traces.url}
+        environment = {"TIERWISE_TRACING__OTLP": traces.url, **HOOKED}
         with byok_house(tmp_path, upstream, environment=environment) as house, house.client() as client:
             for target in TARGETS:
                 said += every_way(client, target)
             upstream.next(*(Fault(kind="status", status=status) for status in (401, 429, 500, 400)))
             said += [client.post("/inference", json=asked(TARGETS[0]), headers=KEY).text for _ in range(4)]
-            places = [accepted(client, target) for target in TARGETS]
+            hook = {"url": f"{upstream.url}/hook", "secret_ref": "hook"}
+            places = [accepted(client, target, webhook=hook) for target in TARGETS]
             said += [json.dumps(one) for one in ended(client, places)]
+            assert upstream.wait_until(lambda server: len(hooks(server)) == 2, 15.0)
             said += spoken(client, house)
             traces.wait(lambda spans: any(span.name.startswith("chat") for span in spans))
         said.append(str(traces.spans))
-    assert {key_of(one) for one in upstream.requests} == {CANARY}, "each call was made with it"
+    said += [f"{one.headers} {one.body!r}" for one in hooks(upstream)]
+    calls = [one for one in upstream.requests if one.path != "/hook"]
+    assert {key_of(one) for one in calls} == {CANARY}, "each call was made with it"
     assert sightings(tmp_path, *said) == []
+    assert sightings(tmp_path, str(calls[0].headers)) != [], "it would be seen where it is"
+
+
+def hooks(server: FaultServer) -> list[Any]:
+    return [one for one in server.requests if one.path == "/hook"]
 
 
 def every_way(client: httpx2.Client, target: str) -> list[str]:

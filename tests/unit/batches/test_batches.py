@@ -40,10 +40,17 @@ async def test_every_line_is_answered_once_in_the_order_of_the_file(store: JobSt
 async def test_lines_are_of_class_batch_and_money_decides_and_keys_limits_are_left_alone(
     store: JobStore,
 ) -> None:
-    router, limiter = LineRouter(), OpenLimiter(RateLimitedError("no", retry_after_s=60.0))
+    class NoTokens(OpenLimiter):
+        async def admit(self, key_id: str, tokens: int) -> None:
+            if tokens:
+                raise RateLimitedError("no", retry_after_s=60.0)
+            await super().admit(key_id, tokens)
+
+    router, limiter = LineRouter(), NoTokens()
     async with batch_house(store, router, limiter) as app:
         done = await ended(app, (await make(app, [line(1)])).json["id"])
     assert done["request_counts"]["completed"] == 1
+    assert limiter.admitted == [("phone-app", 0)] * 2, "the upload and the batch themselves count"
     asked = router.asked[0]
     assert asked.metadata["priority"] == "batch"
     assert (asked.asynchronous, asked.preferences.optimize) == (True, "cost")
@@ -217,3 +224,19 @@ async def test_a_tenant_has_only_so_many_unfinished_batches_and_files(store: Job
         full = await make(app, [line(1)])
         assert (full.status, full.headers["retry-after"]) == (429, "60")
         assert (await upload(app, jsonl([line(2)]))).status == 413
+
+
+async def test_two_processes_at_one_store_give_each_line_one_result(
+    store: JobStore, second: JobStore
+) -> None:
+    routers = LineRouter(wait_s=0.01), LineRouter(wait_s=0.01)
+    await store.opened()  # the first process makes the file's key
+    async with batch_house(store, routers[0]) as one, batch_house(second, routers[1]) as other:
+        made = [(await make(app, [line(n) for n in range(20)])).json["id"] for app in (one, other)]
+        for batch_id, elsewhere in zip(made, (other, one), strict=True):
+            done = await ended(elsewhere, batch_id)
+            assert done["request_counts"] == {"total": 20, "completed": 20, "failed": 0}
+            results = await content(elsewhere, done["output_file_id"])
+            assert [found["custom_id"] for found in results] == [f"r-{n}" for n in range(20)]
+    asked = [one.request_id for router in routers for one in router.asked]
+    assert len(asked) == len(set(asked)) == 40
