@@ -34,6 +34,8 @@ THINKING: Final = "lambda-deliberation.in"
 """What only functions need that ask models about their decisions."""
 BOUNDS: Final = ("lambda-overrides.in", "dev.txt")
 UNPACKED_LIMIT_BYTES: Final = 250 * 1024 * 1024
+CERTIFICATES: Final = "deploy/rds-ca.pem"
+"""Whom a region's databases are vouched for by. AWS publishes it; whoever builds fetches it (docs/async.md)."""
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _FILE_MODE: Final = 0o100644 << 16
 
@@ -75,6 +77,9 @@ def product_files(root: Path = ROOT) -> Iterator[tuple[str, Path]]:
             left_out = any(name.startswith(f"{folder}/") for folder in LEFT_OUT)
             if path.is_file() and not left_out and "__pycache__" not in path.parts:
                 yield name, path
+    certificates = root / CERTIFICATES
+    if certificates.is_file():
+        yield certificates.name, certificates
 
 
 def _digest(mode: str, lists: tuple[str, ...]) -> str:

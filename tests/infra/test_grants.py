@@ -8,11 +8,13 @@ from pathlib import Path
 
 from infra.constructs.functions.grants import Grant, grants
 from infra.constructs.functions.settings import own_variables
+from infra.constructs.judge.permissions import storing, taking
 from infra.environments import ENVIRONMENTS
 from router_core.deployment import DELIBERATES
 from tests.architecture.code import ROOT
 
 SERVICES = {
+    "appconfigdata": "appconfig",
     "bedrock_agentcore": "bedrock-agentcore",
     "stepfunctions": "states",
     "service_quotas": "servicequotas",
@@ -22,6 +24,7 @@ SAME = {
     "dynamodb:TransactWriteItems": "dynamodb:PutItem",  # a transaction needs what each of its writes needs
     "s3:HeadObject": "s3:GetObject",
     "s3:GeneratePresignedUrl": "s3:GetObject",
+    "sns:PublishBatch": "sns:Publish",
     "servicequotas:GetAwsDefaultServiceQuota": "servicequotas:GetAWSDefaultServiceQuota",
 }
 NOT_A_FUNCTIONS = {
@@ -62,7 +65,8 @@ def test_every_call_of_an_adapter_is_granted_or_is_an_operators() -> None:
     # The switches that add calls.
     steps = replace(ENVIRONMENTS["dev"], workflow="state-machine", signals=True)
     table = grants(steps, "arn:aws:kms:eu-central-1:123456789012:key/any")
-    granted = {action for rows in table.values() for row in rows for action in row.actions}
+    jobs = (*storing(steps), *taking(steps))
+    granted = {action for rows in (*table.values(), jobs) for row in rows for action in row.actions}
     needed = {SAME.get(action, action): adapter for action, adapter in calls().items()}
     assert len(needed) > 15
     missing = {action: adapter for action, adapter in needed.items() if action not in granted}
