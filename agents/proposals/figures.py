@@ -25,6 +25,7 @@ TIMES: Final = 1.25
 """Growth of cost or time that is a flag."""
 ERRORS: Final = 0.05
 QUALITY: Final = 0.05
+_NOT_OURS: Final = frozenset((REPORTED, "execute_on_device", "cancelled"))
 
 
 @dataclass(slots=True)
@@ -81,11 +82,11 @@ class Lately:
         """Pass on, then count."""
         self._events.emit(record)
         kind = record.get("kind")
-        if kind == "outcome" and record.get("status") not in (REPORTED, "execute_on_device", "cancelled"):
+        if kind == "outcome" and record["status"] not in _NOT_OURS:
             self._outcome(record)
         elif kind == "quality":
-            sums = self._now().targets[str(record.get("target"))]
-            sums.score += float(record.get("score") or 0.0)
+            sums = self._now().targets[record["target"]]
+            sums.score += record["score"]
             sums.scores += 1
 
     async def close(self) -> None:
@@ -106,12 +107,12 @@ class Lately:
         return {"targets": told, "flags": flags}
 
     def _outcome(self, record: Mapping[str, Any]) -> None:
-        sums = self._now().targets[str(record.get("target"))]
+        sums = self._now().targets[record["target"]]
         sums.requests += 1
-        sums.failed += record.get("status") == "failed"
-        sums.fallbacks += len(record.get("attempts") or ()) > 1
-        sums.cost_usd += float(record.get("cost_usd") or 0.0)
-        sums.latency_ms += float(record.get("latency_ms") or 0.0)
+        sums.failed += record["status"] == "failed"
+        sums.fallbacks += len(record["attempts"]) > 1
+        sums.cost_usd += record["cost_usd"]
+        sums.latency_ms += record["latency_ms"]
 
     def _now(self) -> Hour:
         number = self._number()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -26,6 +27,7 @@ _FIELDS: Final[Mapping[str, tuple[str, ...] | None]] = {
     "limit": None,
 }
 _KEPT: Final = ("request_id", "time", "class", "chosen", "tier", "confidence", "decided_by", "policy")
+_kept_of: Final = itemgetter(*_KEPT)
 
 
 class Remembered:
@@ -44,7 +46,7 @@ class Remembered:
         """Pass on; keep a decision."""
         self._events.emit(record)
         if record.get("kind") == "decision" and record.get("chosen") is not None:
-            self._kept.append((record["tenant"], tuple(record.get(name) for name in _KEPT)))
+            self._kept.append((record["tenant"], _kept_of(record)))
 
     async def close(self) -> None:
         """The sink behind."""

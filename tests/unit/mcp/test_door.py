@@ -16,6 +16,12 @@ from tests.fakes import FakeEvents
 from tests.unit.gateway.asgi import ADMIN, application, call
 from tests.unit.gateway.scripted import OpenLimiter
 
+DECISION = dict.fromkeys(("time", "class", "tier", "confidence", "decided_by", "policy")) | {
+    "kind": "decision",
+    "tenant": "acme",
+    "chosen": "a",
+    "features": {"x": 1},
+}
 MESSAGE = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
 
 
@@ -68,15 +74,7 @@ def test_little_is_remembered_and_passed_on_whole() -> None:
     events = FakeEvents()
     kept = Remembered(events)
     for n in range(REMEMBERED + 10):
-        kept.emit(
-            {
-                "kind": "decision",
-                "tenant": "acme",
-                "chosen": "a",
-                "request_id": f"req_{n}",
-                "features": {"x": 1},
-            }
-        )
+        kept.emit({**DECISION, "request_id": f"req_{n}"})
     kept.emit({"kind": "decision", "tenant": "acme", "chosen": None})
     found = kept.newest("acme", {}, 50)
     assert (

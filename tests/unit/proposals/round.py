@@ -48,6 +48,7 @@ def outcome(target: str = "cloud/pro", **changes: Any) -> dict[str, Any]:
         "target": target,
         "cost_usd": 0.01,
         "latency_ms": 500.0,
+        "attempts": [{}],
         **changes,
     }
 
