@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from edge_runtime.sdk.deciding import DeviceRouter
-from gateway.__main__ import main
 from gateway.cli.doctor_checks import examine
+from gateway.cli.parser import main
 from router_core.errors import NoPermittedTargetError
 from router_core.inference import Device
 from router_core.policy.parse import from_document
