@@ -14,6 +14,7 @@ from benchmarks import decide, device, evidence, gateway, loop_hold, scorer, sta
 from benchmarks.deliberation import section as deliberation
 from benchmarks.figures import QUICK, Effort, Section, SkippedError
 from benchmarks.hosts import section as hosts
+from benchmarks.jobs import section as jobs
 from benchmarks.report import as_record, machine, page, renewed
 from benchmarks.safety import section as safety
 from benchmarks.three_days import section as three_days
@@ -29,6 +30,7 @@ SECTIONS: Final[dict[str, Callable[[Effort], Section]]] = {
     "device": device.measure,
     "three_days": three_days.measure,
     "hosts": hosts.measure,
+    "jobs": jobs.measure,
     "scorer": scorer.measure,
     "deliberation": deliberation.measure,
     "safety": safety.measure,

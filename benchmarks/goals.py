@@ -40,6 +40,13 @@ GOALS: Final = (
     Goal(
         key="three_days_left", text="restricted questions of 72 hours that left the phone", limit=0, unit=""
     ),
+    Goal(
+        key="jobs_scaling",
+        text="jobs of a 200 ms model, four workers against one",
+        limit=3.6,
+        unit="x",
+        at_least=True,
+    ),
     Goal(key="loop_hold", text="event loop held while a device model answers, longest", limit=5, unit="ms"),
     Goal(
         key="gate_worst",

@@ -2,7 +2,8 @@
 
 A raw protocol on uvloop, so that it costs as little as Python can. nginx takes its place for answers that are not
 streamed, where it is installed. Each chunk of a stream carries the monotonic time at which it was written, which
-every process on the machine reads the same. Run it with `python -m benchmarks.upstream PORT`.
+every process on the machine reads the same. Run it with `python -m benchmarks.upstream PORT [SECONDS]`;
+whole answers then come so many seconds late.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ PAGES: Final = {
     "/metrics": "",
     "/v1/chat/completions": ANSWER,
 }
+_CHAT: Final = "/v1/chat/completions"
 _MAX_BODY: Final = 1 << 20
 _LENGTH: Final = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _STREAM: Final = re.compile(rb'"stream": *true')
@@ -43,7 +45,11 @@ _CHUNK: Final = (
 
 
 class Upstream(asyncio.Protocol):
-    """One connection. `max_tokens` of a streamed request is the number of chunks, one each 20 ms from the first."""
+    """One connection, whose whole answers come `late_s` after their requests. `max_tokens` of a streamed request is the
+    number of chunks, one each 20 ms from the first."""
+
+    def __init__(self, late_s: float = 0.0) -> None:
+        self._late_s = late_s
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's has the methods, not the type
@@ -68,9 +74,16 @@ class Upstream(asyncio.Protocol):
             tokens = _TOKENS.search(body)
             self._begin(int(tokens[1]) if tokens else 16)
         else:
-            page = PAGES.get(head.split(b" ", 2)[1].decode(), "{}").encode()
+            path = head.split(b" ", 2)[1].decode()
+            page = PAGES.get(path, "{}").encode()
             start = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
-            self._transport.write(start % len(page) + page)
+            self._later(start % len(page) + page, self._late_s if path == _CHAT else 0.0)
+
+    def _later(self, answer: bytes, late_s: float) -> None:
+        if late_s:
+            asyncio.get_running_loop().call_later(late_s, self._transport.write, answer)
+        else:
+            self._transport.write(answer)
 
     def _begin(self, chunks: int) -> None:
         self._transport.write(
@@ -92,11 +105,12 @@ class Upstream(asyncio.Protocol):
         self._transport.write(b"%x\r\n%b\r\n" % (len(event), event.encode()))
 
 
-async def serve(port: int) -> None:
+async def serve(port: int, late_s: float = 0.0) -> None:
     """Listen on the port of 127.0.0.1 until the process is stopped."""
-    server = await asyncio.get_running_loop().create_server(Upstream, "127.0.0.1", port, backlog=2048)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Upstream(late_s), "127.0.0.1", port, backlog=2048)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(int(sys.argv[1])))
+    uvloop.run(serve(int(sys.argv[1]), *map(float, sys.argv[2:])))
