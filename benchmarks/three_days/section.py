@@ -10,6 +10,7 @@ from benchmarks.figures import Effort, Section, Table, percentile, shown
 from benchmarks.three_days.trace import HOURS, Moment, Question, days, radio_j
 from edge_runtime.engines.onnx_intent import OnnxIntentEngine
 from edge_runtime.protocol.bundle import Bundle
+from edge_runtime.sdk.answers import Wishes
 from edge_runtime.sdk.body import request_of
 from edge_runtime.sdk.deciding import DeviceRouter
 from edge_runtime.store import SHIPPED
@@ -71,8 +72,8 @@ class World:
     def decided(self, moment: Moment) -> Sequence[str]:
         """Who is asked, in order, by the client's own decision."""
         question = moment.question
-        wishes = {"privacy": "restricted"} if question.kind == "private" else {}
-        request = request_of(question.text, wishes, moment.device, moment.network)  # type: ignore[arg-type]
+        wishes: Wishes = {"privacy": "restricted"} if question.kind == "private" else {}
+        request = request_of(question.text, wishes, moment.device, moment.network)
         try:
             turn = self.router.decide(request, self.router.read(request), trusted=True)
         except NoTargetError:

@@ -58,24 +58,26 @@ class LibraryModels:
 
     async def prepare(self) -> None:
         """Open what is likely to be asked for soon, as far as there is room beside what is open."""
-        if self._foresight is None:
-            return
-        now, likely = self._clock(), dict[str, float]()
-        for name in self.names():
-            chance = self._foresight.chance(name, now)
-            if chance >= LIKELY:
-                likely[name] = chance
-        folders = [
-            self._versions.folder(name, self._version(name))
-            for name in sorted(likely, key=lambda n: -likely[n])
-        ]
+        folders = [self._versions.folder(name, self._version(name)) for name in self._likely()]
         self._residence.expected = frozenset(folders)
         for folder in folders:
             memory_mb = _memory_mb(folder)
             if self._residence.warmth(folder) != "hot" and self._residence.fits(memory_mb):
-                with contextlib.suppress(RefusedError):
-                    async with self._residence.use(folder, memory_mb):
-                        pass
+                await self._opened(folder, memory_mb)
+
+    def _likely(self) -> list[str]:
+        """Models that are usually asked for at this time, the surest first."""
+        if self._foresight is None:
+            return []
+        now = self._clock()
+        chances = {name: self._foresight.chance(name, now) for name in self.names()}
+        return sorted((name for name in chances if chances[name] >= LIKELY), key=lambda name: -chances[name])
+
+    async def _opened(self, folder: Path, memory_mb: int) -> None:
+        """What cannot be opened now is refused when it is asked for."""
+        with contextlib.suppress(RefusedError):
+            async with self._residence.use(folder, memory_mb):
+                pass
 
     def close(self) -> None:
         """Close all models."""
