@@ -23,6 +23,11 @@ def made_by(service: str, operation: str, name_property: str) -> Create:
     return create
 
 
+def made_by_nobody(properties: Properties, name: str) -> Made:
+    """Recorded here, because moto's own breaks on it."""
+    return Made(ref=name, attributes={})
+
+
 def _alarm(properties: Properties, name: str) -> Made:
     api("cloudwatch", "put_metric_alarm", properties)
     alarm = properties["AlarmName"]
@@ -158,6 +163,13 @@ def _cache(properties: Properties, name: str) -> Made:
     return Made(ref=group[:40].lower(), attributes=attributes)
 
 
+def _database(properties: Properties, name: str) -> Made:
+    """An address that nobody answers at: a run says by a setting which database stands in for it."""
+    known = str(properties.get("DBInstanceIdentifier") or name)
+    attributes = {"Endpoint.Address": f"{known}.rds.tierwise.local", "Endpoint.Port": str(properties["Port"])}
+    return Made(ref=known, attributes=attributes)
+
+
 def _arn(service: str, resource: str) -> str:
     return f"arn:aws:{service}:{address.REGION}:{address.ACCOUNT}:{resource}"
 
@@ -171,6 +183,8 @@ _OTHERS: Final[dict[str, tuple[Create, str]]] = {
     "AWS::Lambda::Alias": (_alias, "Name"),
     "AWS::Lambda::EventInvokeConfig": (_invoke_config, ""),
     "AWS::Lambda::Version": (_version, ""),
+    "AWS::RDS::DBInstance": (_database, ""),
+    "AWS::RDS::DBParameterGroup": (made_by_nobody, ""),
     "AWS::SNS::Subscription": (_subscription, ""),
     "AWS::SNS::TopicPolicy": (_topic_policy, ""),
     "AWS::SQS::QueuePolicy": (_queue_policy, ""),

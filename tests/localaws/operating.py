@@ -53,6 +53,13 @@ def write_targets(url: str, standins: StandIns) -> None:
     put_setting(url, "targets", targets)
 
 
+def write_jobs(url: str, database: str) -> None:
+    """Where jobs are kept: a database that runs here in place of RDS, which nothing here imitates."""
+    for name, value in (("url", database), ("iam", "false")):
+        parameter = f"{settings_prefix(ENV)}/jobs/{name}"
+        address.client("ssm", url).put_parameter(Name=parameter, Value=value, Type="String", Overwrite=True)
+
+
 def _written(target: TargetSettings) -> dict[str, Any]:
     given = {name: getattr(target, name) for name in _WRITTEN}
     return {name: value for name, value in given.items() if value not in (None, (), False)}

@@ -20,6 +20,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs
 
 from tests.localaws import address
+from tests.localaws.app_config import LATEST, SESSIONS, AppConfigData
 
 _ONE_AT_A_TIME: Final = ("DynamoDB_20120810.", "Kinesis_20131202.", "AmazonSSM.")
 _BACKLOG: Final = 512
@@ -27,10 +28,10 @@ Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 class LocalAws:
-    """Dispatches a request to the data plane of API Gateway, to what is said about ourselves, or to moto."""
+    """Dispatches a request to the data planes of API Gateway and AppConfig, to what is said about ourselves, or to moto."""
 
-    def __init__(self, moto: Application, gateway: Application) -> None:
-        self._moto, self._gateway = moto, gateway
+    def __init__(self, moto: Application, gateway: Application, app_config: AppConfigData) -> None:
+        self._moto, self._gateway, self._app_config = moto, gateway, app_config
         self._locks = {prefix: threading.Lock() for prefix in _ONE_AT_A_TIME}
 
     def __call__(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
@@ -38,6 +39,15 @@ class LocalAws:
         path = environ.get("PATH_INFO", "")
         if path.startswith("/_gw/"):
             return self._gateway(environ, start)
+        if path in (SESSIONS, LATEST):
+            return self._app_config(environ, start)
+        if path == "/_localaws/deployed":
+            self._app_config.deploy(
+                parse_qs(environ["QUERY_STRING"])["profile"][0],
+                environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)),
+            )
+            start("204 No Content", [])
+            return [b""]
         if path.startswith("/_localaws/"):
             start("200 OK", [("content-type", "application/json")])
             return [json.dumps(_own(path, parse_qs(environ.get("QUERY_STRING", "")))).encode()]
@@ -76,7 +86,7 @@ def build() -> LocalAws:
     default_user_config["stepfunctions"]["execute_state_machine"] = True
     for part in (invocation, event_sources, event_targets, rotation, state_machines, cfn_engine):
         part.install()
-    return LocalAws(DomainDispatcherApplication(create_backend_app), Gateway())
+    return LocalAws(DomainDispatcherApplication(create_backend_app), Gateway(), AppConfigData())
 
 
 def serve(port: int, with_parent: bool) -> None:

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from gateway.sandbox.processes import StandIns, start_standins
 from tests.localaws import address, cdk
 from tests.localaws.loopback import ask
-from tests.localaws.operating import ENV, Key, write_keys, write_targets
+from tests.localaws.operating import ENV, Key, write_jobs, write_keys, write_targets
 from tests.localaws.processes import running_redis, running_server
 
 KEYS: Final = {
@@ -70,6 +70,8 @@ def running_site(*, port: int = 0, pace: float = 0.0, say: cdk.Say) -> Iterator[
         if redis_port is not None:
             _protect(url, redis_port)
         write_targets(url, standins)
+        folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
+        write_jobs(url, f"sqlite:///{folder / 'jobs.db'}")
         yield Site(
             aws_url=url,
             api_url=_api_url(url, stacks),

@@ -47,7 +47,7 @@ class RedisLiveStates:
         name = self._link.key("request", request_id)
         found = await self._link.call(lambda client: _fields(client, name))
         tenant, stage, created, runs, written = (None if one is None else one.decode() for one in found)
-        if tenant is None or stage not in RANK:
+        if tenant is None or stage is None or stage not in RANK:
             return None
         return LiveState(
             request_id=request_id,
