@@ -88,7 +88,7 @@ lock: $(VENV)/.uv ## Bring the locks in line with pyproject.toml, keeping versio
 	@$(COMPILE) requirements/uv.in -o requirements/uv.txt $(UPGRADE)
 	@$(COMPILE) pyproject.toml requirements/build.in --extra edge --extra genai --extra aws --extra redis --extra tracing \
 	  --extra xray --extra infra --extra scorer --extra deliberation --extra postgresql --extra mysql --extra test -o requirements/dev.txt $(UPGRADE)
-	@$(COMPILE) pyproject.toml requirements/build.in --extra edge --extra aws --extra redis --extra scorer --extra deliberation --extra sql -c requirements/dev.txt -o requirements/run.txt
+	@$(COMPILE) pyproject.toml requirements/build.in --extra edge --extra aws --extra redis --extra scorer --extra deliberation --extra postgresql -c requirements/dev.txt -o requirements/run.txt
 	@$(COMPILE) requirements/openai_suite.in -c requirements/dev.txt -o requirements/openai_suite.txt $(UPGRADE)
 	@$(COMPILE) requirements/ministack.in -o requirements/ministack.txt $(UPGRADE)
 	@$(COMPILE) pyproject.toml --extra train -c requirements/dev.txt --overrides requirements/train-overrides.in \
