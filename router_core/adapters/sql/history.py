@@ -1,12 +1,17 @@
 """Job history in SQL. "Stored" and "published" are one act, because the messages lie in the same database: a step
-changes the row, ends its message and writes the next ones in one transaction, or does nothing at all."""
+changes the row, ends its message and writes the next ones in one transaction, or does nothing at all.
+
+A database that goes away while it commits leaves the worker not knowing whether it did. So a row remembers which run stored
+what: whoever offers the same result again is told that it is stored, and nothing is paid for twice in the books.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from hashlib import blake2s
+from typing import Any, Final
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from router_core.adapters.sql.database import Database
@@ -16,6 +21,8 @@ from router_core.adapters.sql.tables import HISTORY, MESSAGES
 from router_core.jobs.records import Claim, Envelope, Job, Step
 from router_core.jobs.stages import ANSWERING, JUDGING, TERMINAL, WEBHOOKS, left_by, message_key
 from router_core.ports import Clock
+
+_SETTLED: Final[Mapping[str, str]] = {ANSWERING: "answered_by", JUDGING: "judged_by"}
 
 
 class SqlJobHistory:
@@ -70,14 +77,16 @@ def _advance(connection: Connection, claim: Claim, step: Step, changes: dict[str
         changes = {**changes, "request": None}
     if claim.queue == JUDGING:
         changes = {**changes, "judge_nano": HISTORY.c.judge_nano + step.judge_nano}
+    run = _run_of(claim)
+    if claim.queue in _SETTLED:
+        changes = {**changes, _SETTLED[claim.queue]: run}
     done = connection.execute(
         update(HISTORY)
         .where(HISTORY.c.request_id == request_id, HISTORY.c.stage.in_(left_by(claim.queue, step.stage)))
         .values(**changes, changed_s=now)
     )
     if done.rowcount != 1:
-        _repeated(connection, request_id, step)
-        return False
+        return _settled(connection, claim, run) or _repeated(connection, request_id, step, run)
     if step.buried is None:
         connection.execute(delete(MESSAGES).where(MESSAGES.c.key == claim.key))
     else:
@@ -90,15 +99,29 @@ def _advance(connection: Connection, claim: Claim, step: Step, changes: dict[str
     return True
 
 
-def _repeated(connection: Connection, request_id: str, step: Step) -> None:
-    """A run whose result came too late was paid for all the same."""
+def _run_of(claim: Claim) -> str:
+    """One name for each run: the lending, and which of the messages that were lent together."""
+    return blake2s(f"{claim.token}/{claim.key}".encode(), digest_size=16).hexdigest()
+
+
+def _settled(connection: Connection, claim: Claim, run: str) -> bool:
+    """Whether this very result is stored already."""
+    if claim.queue not in _SETTLED:
+        return False
+    by = select(HISTORY.c[_SETTLED[claim.queue]]).where(HISTORY.c.request_id == claim.job.request_id)
+    return connection.execute(by).scalar() == run
+
+
+def _repeated(connection: Connection, request_id: str, step: Step, run: str) -> bool:
+    """A run whose result came too late was paid for all the same, once. Nothing of it is stored."""
     cost = step.judge_nano + (0 if step.figures is None else step.figures.cost_nano)
     if cost:
         connection.execute(
             update(HISTORY)
-            .where(HISTORY.c.request_id == request_id)
-            .values(repeated_nano=HISTORY.c.repeated_nano + cost)
+            .where(HISTORY.c.request_id == request_id, func.coalesce(HISTORY.c.repeated_by, "") != run)
+            .values(repeated_nano=HISTORY.c.repeated_nano + cost, repeated_by=run)
         )
+    return False
 
 
 def _publish(

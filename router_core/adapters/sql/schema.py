@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from router_core.adapters.sql.database import transact
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 _LOCK: Final = 7_245_101
 _LOCK_S: Final = 30
 

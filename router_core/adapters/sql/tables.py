@@ -50,6 +50,10 @@ HISTORY: Final = Table(
     Column("judge_runs", Integer, nullable=False),
     # The batch that it is a line of; emptied when the batch's results are written.
     Column("batch", String(64)),
+    # The runs whose results these are; see `history`.
+    Column("answered_by", String(32)),
+    Column("judged_by", String(32)),
+    Column("repeated_by", String(32)),
     Index("request_history_by_stage", "stage", "changed_s"),
     Index("request_history_by_batch", "batch", "stage"),
     mysql_charset="utf8mb4",

@@ -108,10 +108,28 @@ async def test_a_step_publishes_the_next_message_in_the_same_act(jobs: Jobs) -> 
     assert (judge.job.answer, judge.job.request, judge.job.judge_runs) == (b"yes", b"what is it?", 1)
     scored = Step(stage="COMPLETED", judgement=b"{}", score=0.5, judge_nano=3)
     assert await jobs.history.advance(judge, scored)
-    assert not await jobs.history.advance(judge, scored)
     found = await jobs.history.find("acme", "req_1")
     assert found is not None
-    assert (found.score, found.judge_nano, found.repeated_nano, found.request) == (0.5, 3, 3, None)
+    assert (found.score, found.judge_nano, found.repeated_nano, found.request) == (0.5, 3, 0, None)
+
+
+async def test_a_result_that_is_offered_again_is_stored_and_paid_once(jobs: Jobs) -> None:
+    await jobs.history.create(job())
+    (first,) = await claimed(jobs)
+    jobs.clock.at_s += LENT_S + 1
+    (second,) = await claimed(jobs)
+    answered = Step(stage="JUDGE", answer=b"yes", figures=DONE.figures, publish=(JUDGING,))
+    late = Step(stage="JUDGE", answer=b"no", figures=Figures(cost_nano=11), publish=(JUDGING,))
+    # As after a lost connection: nobody heard how it ended.
+    assert [await jobs.history.advance(second, answered) for _ in range(2)] == [True, True]
+    assert [await jobs.history.advance(first, late) for _ in range(2)] == [False, False]
+    (judge,) = await claimed(jobs, JUDGING)
+    scored = Step(stage="COMPLETED", judgement=b"{}", score=0.5, judge_nano=3)
+    assert [await jobs.history.advance(judge, scored) for _ in range(2)] == [True, True]
+    assert await jobs.history.advance(second, answered)
+    found = await jobs.history.find("acme", "req_1")
+    assert found is not None and found.answer == b"yes" and found.stage == "COMPLETED"
+    assert (found.figures.cost_nano, found.judge_nano, found.repeated_nano) == (7, 3, 11)
 
 
 async def test_messages_that_come_again_late_or_for_another_stage_do_nothing(jobs: Jobs) -> None:
