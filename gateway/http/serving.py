@@ -67,7 +67,7 @@ class Serving:
         self, router: Answering, limiter: RateLimiter, finished: FinishedAnswers, *, streams: bool = True
     ) -> None:
         """`streams` False: this host sends whole answers only."""
-        self._streams = streams
+        self.streams = streams
         self.router = router
         self.limiter = limiter
         self.finished = finished
@@ -105,7 +105,7 @@ class Serving:
 
     async def open(self, request: InferenceRequest) -> LiveStream:
         """A stream up to its first event; what fails before it can still be an HTTP status."""
-        if not self._streams:
+        if not self.streams:
             raise UnprocessableError(
                 "answers are not streamed here; ask the gateway service, or leave out `stream`",
                 field="$.stream",

@@ -117,6 +117,12 @@ _OPERATIONS: Final = (
     _Operation(path="/explain", method="post", summary="Decide, and do not execute", body=InferenceBody),
     _Operation(path="/inference/{request_id}", method="get", summary="A job, an answer or a stored decision"),
     _Operation(
+        path="/inference/{request_id}/events",
+        method="get",
+        summary="The same as it changes: server-sent events `state`, then `done` or `error`",
+        streams=True,
+    ),
+    _Operation(
         path="/inference/{request_id}/feedback",
         method="post",
         summary="Judge an answer",

@@ -9,10 +9,11 @@ from gateway.http import answers
 from gateway.http.dependencies import AppDependencies
 from gateway.http.exchange import Exchange
 from gateway.http.ports import Accepted, StoredAnswer
-from gateway.http.refusals import MethodError
+from gateway.http.refusals import MethodError, UnprocessableError
 from gateway.http.serving import Serving
 from gateway.http.wire.decoding import BodyDecoder
 from gateway.http.wire.inference import FeedbackBody, OutcomeBody
+from gateway.jobs.following import Found, changes
 from router_core.errors import ConflictError, NotFoundError
 from router_core.execution import DeviceOutcome
 from router_core.inference import InferenceResponse
@@ -22,6 +23,7 @@ _SMALL_BODY: Final = 64 * 1024
 _FEEDBACK: Final = BodyDecoder(FeedbackBody)
 _OUTCOME: Final = BodyDecoder(OutcomeBody)
 _LONGEST_ID: Final = 64
+_ACTS: Final = {"": "GET", "events": "GET", "feedback": "POST", "outcome": "POST"}
 
 
 class StoredRoutes:
@@ -32,17 +34,18 @@ class StoredRoutes:
         self._router = dependencies.router
         self._timeout_s = dependencies.body_timeout_s
         self._finished = serving.finished
-        self._accepted = accepted
+        self._accepted, self._streams = accepted, serving.streams
 
     async def __call__(self, exchange: Exchange) -> None:
         request_id, _, act = exchange.path.removeprefix(PREFIX).partition("/")
-        if not 0 < len(request_id) <= _LONGEST_ID or act not in ("", "feedback", "outcome"):
+        if not 0 < len(request_id) <= _LONGEST_ID or act not in _ACTS:
             raise NotFoundError("there is nothing here")
-        allow = "POST" if act else "GET"
-        if exchange.method != allow:
-            raise MethodError(allow)
+        if exchange.method != _ACTS[act]:
+            raise MethodError(_ACTS[act])
         if act == "":
             await self._read(exchange, request_id)
+        elif act == "events":
+            await self._follow(exchange, request_id)
         elif act == "feedback":
             await self._feedback(exchange, request_id)
         else:
@@ -63,6 +66,24 @@ class StoredRoutes:
             return
         record = await self._record(tenant, request_id)
         await exchange.reply(200, [answers.JSON_TYPE], answers.encode(stored_answer(record)))
+
+    async def _follow(self, exchange: Exchange, request_id: str) -> None:
+        """The same as it changes, as server-sent events; a client that leaves is followed no more."""
+        if not self._streams:
+            raise UnprocessableError("nothing is streamed here; ask again with GET instead", field="events")
+        tenant = exchange.known.tenant
+        await exchange.read_json(0, self._timeout_s)
+
+        async def look() -> Found:
+            return self._finished.get(tenant, request_id) or await self._accepted.found(tenant, request_id)
+
+        found = await look()
+        if found is None:
+            found = stored_answer(await self._record(tenant, request_id))
+        await exchange.start_stream([])
+        async for event in changes(found, look):
+            await exchange.write(event)
+        await exchange.finish()
 
     async def _feedback(self, exchange: Exchange, request_id: str) -> None:
         body = _FEEDBACK.decode(await exchange.read_json(_SMALL_BODY, self._timeout_s))
