@@ -1,5 +1,6 @@
-"""Workers die at random, messages come twice, some are poison: every job ends once, its costs add up, the dead letters are
-exactly the poison, and a redrive after the fix completes them."""
+"""Workers die at random, Redis and the database and what carries the messages go away for a while, messages come twice, some
+are poison: every job ends once, its costs add up, the dead letters are exactly the poison, and a redrive after the fix
+completes them."""
 
 from __future__ import annotations
 
@@ -7,13 +8,14 @@ import asyncio
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +29,15 @@ from router_core.adapters.sql.tables import HISTORY, MESSAGES
 from router_core.adapters.sqs.carrier import DEAD
 from router_core.adapters.sqs.notes import Note, body_of
 from router_core.adapters.system_clock import SystemClock
+from router_core.errors import StoreError
 from router_core.jobs.records import Job
 from router_core.jobs.stages import ANSWERING, message_key
+from tests.contract.redis.servers import Server, running_redis
 from tests.contract.sql.servers import binary, running_mariadb, running_postgres
 from tests.contract.sqs.site import Topics
 from tests.e2e.jobs.crew import killed_crew
 from tests.e2e.jobs.house import QUICK, job_house
+from tests.e2e.jobs.outages import away, standing, waited
 from tests.e2e.lifecycle.house import KEYS, SECRETS, House, near_only
 from tests.localmoto import environment as aws_environment
 from tests.localmoto import running_moto
@@ -47,6 +52,14 @@ pytestmark = [
 JOBS_KEY = "the-key-that-seals-jobs-in-this-test"
 PRICE_USD = 0.00125
 """Of one call: ten completion tokens at 125 USD a million."""
+ASKED = 8
+"""Requests that come while the database is away."""
+_SUMMARY = select(
+    func.count().label("jobs"),
+    func.sum(HISTORY.c.runs).label("runs"),
+    func.sum(HISTORY.c.cost_nano).label("cost_nano"),
+    func.sum(HISTORY.c.repeated_nano).label("repeated_nano"),
+)
 _SERVERS = {"postgresql": ("initdb", running_postgres), "mariadb": ("mariadb-install-db", running_mariadb)}
 _FULL = {"sqlite": 1_000, "sqs": 1_000, "postgresql": 10_000, "mariadb": 1_000}
 """`sqs`: SQLite, with the messages carried by a local SNS and SQS."""
@@ -88,36 +101,83 @@ def carried_by(carrier: Topics | None) -> dict[str, str]:
     """The settings for it."""
     if carrier is None:
         return {}
-    endpoint: str = carrier.sqs.meta.endpoint_url
-    return {**aws_environment(endpoint), "TIERWISE_JOBS__SNS": carrier.arn}
+    return {**aws_environment(carrier.sqs.meta.endpoint_url), "TIERWISE_JOBS__SNS": carrier.arn}
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[Server | None]:
+    """What shows live states, where it is installed."""
+    if shutil.which("redis-server") is None:
+        yield None
+        return
+    with running_redis(tmp_path) as server:
+        yield server
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What the jobs stand on, and for how long each part of it goes away."""
+
+    url: str
+    carrier: Topics | None
+    redis: Server | None
+    away_s: float
+
+    @property
+    def settings(self) -> dict[str, str]:
+        live = {} if self.redis is None else {"TIERWISE_REDIS__URL": self.redis.url}
+        return {"TIERWISE_JOBS__URL": self.url, **live, **carried_by(self.carrier)}
+
+    def left(self) -> int:
+        """Messages that somebody will still work on."""
+        alive = select(func.count()).select_from(MESSAGES).where(MESSAGES.c.dead == 0)
+        return int(_transact(self.url, lambda connection: connection.execute(alive).scalar()))
+
+    @contextmanager
+    def without_redis(self) -> Iterator[None]:
+        if self.redis is not None:
+            self.redis.pause()
+        yield
+        if self.redis is not None:
+            self.redis.resume()
+
+
+@pytest.fixture
+def site(
+    url: str, carrier: Topics | None, redis: Server | None, at_size: Callable[[float, float], float]
+) -> Site:
+    return Site(url=url, carrier=carrier, redis=redis, away_s=at_size(1.5, 30.0))
 
 
 def test_every_job_ends_once_whatever_dies(
     tmp_path: Path,
-    url: str,
-    carrier: Topics | None,
+    site: Site,
     request: pytest.FixtureRequest,
     at_size: Callable[[int, int], int],
+    record_property: Callable[[str, object], None],
 ) -> None:
+    url, carrier, began = site.url, site.carrier, time.monotonic()
     count = at_size(60, _FULL[request.node.callspec.params["url"]])
     poison, twice = max(2, count // 100), max(8, count // 20)
     environment = {
-        **QUICK, **SECRETS, "TIERWISE_KEYS": json.dumps(KEYS), "JOBS_KEY": JOBS_KEY, "TIERWISE_JOBS__URL": url,
+        **QUICK, **SECRETS, "TIERWISE_KEYS": json.dumps(KEYS), "JOBS_KEY": JOBS_KEY, **site.settings,
         "TIERWISE_JOBS__KEY": "env:JOBS_KEY", "TIERWISE_TARGETS__1__PRICE_OUT": "125", "TIERWISE_JOBS__WORKERS": "0",
         "TIERWISE_JOBS__TRIES": str(at_size(5, 8)), "TIERWISE_JOBS__RETRY_S": "0.1", "TIERWISE_JOBS__LENT_S": "2", "TIERWISE_POLICY__COPY": str(tmp_path / "p.json"),
-        **carried_by(carrier),
     }  # fmt: skip
     with FaultServer(length=10) as upstream:
-        upstream.default = Fault(token_delay_s=0.01, length=10)
+        # Slow enough that what goes away is missed.
+        upstream.default = Fault(token_delay_s=0.05, length=10)
         with job_house(tmp_path, upstream, environment=environment) as house:
             places = accepted(house, count)
             disturb(url, places, poison, twice)
             repeat(carrier, places, twice)
             with killed_crew(tmp_path, 2, environment, kills=at_size(2, 10_000)) as crew:
-                settle(url, count)
+                late = without(site, house, count + poison + twice)
+                settle(site, count)
                 assert crew.killed >= 1
-        calls = len(upstream.requests)
-        check(url, count, poison, calls)
+            calls = len(upstream.requests)
+            known = check(url, {*places, *late}, poison, calls)
+            shown(house, site.redis, known)
         letters = queue(tmp_path, environment, "peek", "--state", "dead", "--limit", "10000")["messages"]
         # A worker that is killed while it reads poison leaves no reason of its own; the queue then gives it up.
         told = {letter["reason"] for letter in letters}
@@ -127,9 +187,62 @@ def test_every_job_ends_once_whatever_dies(
         mend(url, poisoned(poison))
         assert queue(tmp_path, environment, "redrive")["redriven"] == poison
         with killed_crew(tmp_path, 1, environment, kills=0):
-            settle(url, count)
-        check(url, count, 0, len(upstream.requests))
+            settle(site, count)
+        check(url, {*places, *late, *poisoned(poison)}, 0, len(upstream.requests))
         assert carrier is None or carrier.counts(ANSWERING + DEAD) == (0, 0)
+    summary = _transact(url, lambda connection: connection.execute(_SUMMARY).mappings().one())
+    # For the documents: `pytest --junitxml=FILE` keeps them.
+    for name, figure in {
+        "seconds": time.monotonic() - began,
+        "killed": crew.killed,
+        "calls": calls,
+        **summary,
+    }.items():
+        record_property(name, figure)
+
+
+def without(site: Site, house: House, messages: int) -> list[str]:
+    """Redis goes away, then also the database, then what carries the messages; the ids of requests that were accepted
+    meanwhile."""
+    # Some has been done and most is left: the queue also holds what comes twice.
+    assert waited(lambda: site.left() <= 0.95 * messages, 60.0)
+    with site.without_redis():
+        assert waited(lambda: site.left() <= 0.8 * messages, 60.0)
+        assert site.left() > 0
+        with ThreadPoolExecutor(1) as pool, away(site.url)():
+            asked = pool.submit(meanwhile, house)
+            time.sleep(site.away_s)
+        late = asked.result()
+    if site.carrier is not None:
+        with standing(site.carrier.sqs.meta.endpoint_url):
+            time.sleep(site.away_s)
+    return late
+
+
+def meanwhile(house: House) -> list[str]:
+    """Ask while the database is away: whoever is told 202 is served, whoever is told 503 knows."""
+
+    def one(_: int) -> str | None:
+        with house.client() as client:
+            reply = client.post("/inference", json=near_only(mode="async"), timeout=60.0)
+        assert reply.status_code in (202, 503), reply.text
+        return reply.json()["request_id"] if reply.status_code == 202 else None
+
+    with ThreadPoolExecutor(4) as pool:
+        return [request_id for request_id in pool.map(one, range(ASKED)) if request_id is not None]
+
+
+def shown(house: House, redis: Server | None, known: set[str]) -> None:
+    """What callers are told is how it ended, also where Redis missed the end; its states go by themselves."""
+    with house.client() as client:
+        for request_id in sorted(known)[:50]:
+            assert client.get(f"/inference/{request_id}").json()["stage"] == "COMPLETED"
+    if redis is None:
+        return
+    names = {f"tierwise:default:request:{request_id}".encode() for request_id in known}
+    held = names & set(redis.client.keys("tierwise:default:request:*"))
+    assert held
+    assert all(0 < redis.client.ttl(name) <= 7 * 86_400 for name in sorted(held)[:50])
 
 
 def accepted(house: House, count: int) -> list[str]:
@@ -187,23 +300,29 @@ def repeat(carrier: Topics | None, places: list[str], twice: int) -> None:
             carrier.put(ANSWERING, body_of(Note(key=key, queue=ANSWERING, request_id=request_id)))
 
 
-def settle(url: str, count: int) -> None:
+def settle(site: Site, count: int) -> None:
     """Until no message is left but dead ones."""
-    deadline = time.monotonic() + 60.0 + count * 0.3
-    left = select(func.count()).select_from(MESSAGES).where(MESSAGES.c.dead == 0)
-    while alive := _transact(url, lambda connection: connection.execute(left).scalar()):
-        assert time.monotonic() < deadline, f"{alive} messages are left"
+    deadline = time.monotonic() + 120.0 + count * 0.3
+    while True:
+        with suppress(StoreError):
+            if not (alive := site.left()):
+                return
+            assert time.monotonic() < deadline, f"{alive} messages are left"
         time.sleep(0.25)
 
 
-def check(url: str, count: int, poison: int, calls: int) -> None:
-    """Exactly one terminal state each, and money for every call that anybody lived to tell of."""
+def check(url: str, asked: set[str], poison: int, calls: int) -> set[str]:
+    """Exactly one terminal state each, and money for every call that anybody lived to tell of. The ids of those that
+    ended well."""
     rows = _transact(url, lambda connection: list(connection.execute(select(HISTORY)).mappings()))
-    total = count + max(2, count // 100)
-    assert Counter(row["stage"] for row in rows) == Counter(
-        {"COMPLETED": total - poison, **({"FAILED": poison} if poison else {})}
-    )
     done = [row for row in rows if row["stage"] == "COMPLETED"]
+    known = {row["request_id"] for row in done}
+    assert {row["request_id"] for row in rows if row["stage"] != "COMPLETED"} == (
+        poisoned(poison) if poison else set()
+    )
+    assert {row["stage"] for row in rows} == ({"COMPLETED", "FAILED"} if poison else {"COMPLETED"})
+    # Who was told 503 because nobody knew how it ended may have been accepted all the same.
+    assert asked <= known and len(known - asked - poisoned(max(2, len(asked) // 100))) <= ASKED
     nano = round(PRICE_USD * 1e9)
     assert {row["cost_nano"] for row in done} == {nano}
     assert all(row["answer"] is not None and row["request"] is None for row in done)
@@ -212,6 +331,7 @@ def check(url: str, count: int, poison: int, calls: int) -> None:
     runs = sum(row["runs"] for row in done)
     # A call that was made and never told of belongs to a run that was begun and counted.
     assert len(done) <= told // nano <= calls <= runs
+    return known
 
 
 def mend(url: str, ids: set[str]) -> None:
