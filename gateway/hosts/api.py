@@ -21,6 +21,7 @@ from gateway.hosts.api_gateway import Receive, Send, TooLargeAnswerError, answer
 from gateway.hosts.aws_lambda import Act
 from gateway.hosts.by_workflow import WorkflowAnswers
 from gateway.hosts.composition import Parts
+from gateway.hosts.devices import device_desk
 from gateway.hosts.traced import SampledApp, trace_function, traced_stages
 from gateway.http import answers
 from gateway.http.auth import KeyRing
@@ -99,6 +100,7 @@ async def _application(parts: Parts, made: Plan, *, traces: bool) -> tuple[Route
         started_s=time.time(),
         max_body_bytes=made.settings.server.max_body_bytes,
         shared=stores.shared,
+        device=device_desk(parts, stores.shared),
     )
     finished = FinishedAnswers(dependencies.answers_kept)
     runner = outside.waited()
