@@ -44,10 +44,15 @@ class Opened:
 
 
 def open_folder(
-    folder: Path, *, threads: int = 1, limit: int | None = None, count: Callable[[str], int] | None = None
+    folder: Path,
+    *,
+    threads: int = 1,
+    limit: int | None = None,
+    count: Callable[[str], int] | None = None,
+    prompt: bool = False,
 ) -> Opened:
     """The model of a folder. `limit`: calls waiting or running; `count`: tokens of a text, for
-    engines that do not count themselves. Raises `ModelFolderError`; ImportError where the engine's package is missing."""
+    engines that do not count themselves; `prompt`: short sentences are read on the caller's own thread. Raises `ModelFolderError`; ImportError where the engine's package is missing."""
     from edge_runtime.language.folder import is_language_folder
 
     if is_language_folder(folder):
@@ -59,10 +64,12 @@ def open_folder(
         return Opened(model=model, owner=language, probe=model, task="chat", at_once=BATCH)
     from edge_runtime.device_model import DeviceProbe, OnnxDeviceModel
     from edge_runtime.engines.onnx_intent import OnnxIntentEngine
-    from edge_runtime.engines.owner import QUEUE_LIMIT, OwnerThread
+    from edge_runtime.engines.owner import QUEUE_LIMIT, OwnerThread, PromptOwner
 
     engine = OnnxIntentEngine.load(folder, threads=threads)
-    owner = OwnerThread(name=f"owner-{folder.name}"[:15], limit=limit or QUEUE_LIMIT)
+    owner = (PromptOwner if prompt else OwnerThread)(
+        name=f"owner-{folder.name}"[:15], limit=limit or QUEUE_LIMIT
+    )
     return Opened(model=OnnxDeviceModel(engine, owner, count=count), owner=owner, probe=DeviceProbe(owner))
 
 
@@ -71,7 +78,7 @@ def open_model(folder: Path, threads: int) -> tuple[OpenedModel, Owner]:
     from edge_runtime.engines.model_folder import ModelFolderError
 
     try:
-        opened = open_folder(folder, threads=threads)
+        opened = open_folder(folder, threads=threads, prompt=True)
     except (ModelFolderError, ImportError) as error:
         raise RefusedError("the device model cannot be opened") from error
     return opened.model, opened.owner

@@ -15,13 +15,15 @@ PRESSURE = Path("/proc/pressure")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceState:
-    """``battery`` and ``cpu_load`` are shares 0..1; pressure is the share of the last 10 s lost to waiting."""
+    """``battery`` and ``cpu_load`` are shares 0..1; pressure is the share of the last 10 s in which somebody waited;
+    ``cpu_wait`` the share of its time that one more thread would wait."""
 
     battery: float | None = None
     charging: bool | None = None
     thermal: Thermal | None = None
     memory_free_mb: int | None = None
     cpu_load: float | None = None
+    cpu_wait: float | None = None
     cpu_pressure: float | None = None
     memory_pressure: float | None = None
 
@@ -31,13 +33,15 @@ def read_device(psutil: Any | None = None, pressure: Path = PRESSURE) -> DeviceS
     source = psutil if psutil is not None else _installed()
     battery = _ask(source, "sensors_battery")
     memory = _ask(source, "virtual_memory")
+    queue, waited = _queue(), read_pressure(pressure / "cpu")
     return DeviceState(
         battery=None if battery is None else min(1.0, max(0.0, float(battery.percent) / 100)),
         charging=None if battery is None else battery.power_plugged,
         thermal=thermal_of(_ask(source, "sensors_temperatures")),
         memory_free_mb=None if memory is None else int(memory.available) // 1_048_576,
-        cpu_load=_load(),
-        cpu_pressure=read_pressure(pressure / "cpu"),
+        cpu_load=None if queue is None else min(1.0, queue),
+        cpu_wait=wait_of(queue, waited),
+        cpu_pressure=waited,
         memory_pressure=read_pressure(pressure / "memory"),
     )
 
@@ -64,9 +68,19 @@ def read_pressure(path: Path) -> float | None:
         return None
 
 
-def _load() -> float | None:
+def wait_of(queue: float | None, pressure: float | None) -> float | None:
+    """The share of its time that one more thread would wait, of threads per CPU and of the pressure. Pressure alone says
+    that somebody waited, not for how long: two busy threads on one CPU have it at 1.0, and each still runs half of the time.
+    """
+    if queue is None:
+        return pressure
+    return (1.0 if pressure is None else pressure) * (1.0 - 1.0 / max(1.0, queue))
+
+
+def _queue() -> float | None:
+    """Threads that run or want to, for each CPU, over the last minute."""
     try:
-        return min(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+        return os.getloadavg()[0] / (os.cpu_count() or 1)
     except OSError:
         return None
 

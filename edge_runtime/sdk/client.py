@@ -283,8 +283,8 @@ class Client:
 
 
 def own_device() -> Device:
-    """This machine as psutil and /proc see it. Its load is the share of time that work waits for a CPU, where the kernel
-    tells that: a queue of processes says little about the next three milliseconds."""
+    """This machine as psutil and /proc see it. Its load is the share of its time that one more thread would wait for a CPU:
+    a processor at work is no reason to go without a model of a few milliseconds, one that gives it no turn is."""
     from edge_runtime.probe import read_device
 
     state = read_device()
@@ -293,6 +293,6 @@ def own_device() -> Device:
         charging=state.charging,
         thermal=state.thermal,
         memory_free_mb=state.memory_free_mb,
-        cpu_load=state.cpu_load if state.cpu_pressure is None else state.cpu_pressure,
+        cpu_load=state.cpu_wait,
         executes=True,
     )

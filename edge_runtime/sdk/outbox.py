@@ -28,7 +28,15 @@ CREATE TABLE IF NOT EXISTS items (
   attempts INTEGER NOT NULL DEFAULT 0, due_s REAL NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS results (id TEXT PRIMARY KEY, body TEXT NOT NULL, expires_s REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS counts (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS items_by_end ON items (expires_s);
+CREATE INDEX IF NOT EXISTS items_by_turn ON items (due_s);
+INSERT OR IGNORE INTO counts SELECT 'bytes', COALESCE(SUM(size), 0) FROM items;
+CREATE TRIGGER IF NOT EXISTS items_come AFTER INSERT ON items
+  BEGIN UPDATE counts SET value = value + NEW.size WHERE name = 'bytes'; END;
+CREATE TRIGGER IF NOT EXISTS items_go AFTER DELETE ON items
+  BEGIN UPDATE counts SET value = value - OLD.size WHERE name = 'bytes'; END;
 """
+"""What is counted with every change need not be summed with every report: a week offline must not make an answer slow."""
 
 
 class FullError(Exception):
@@ -154,7 +162,7 @@ class Outbox:
 
     def _make_room(self, kind: Kind, size: int) -> bool:
         """Whether there is room; a report that finds none among requests is itself what is dropped."""
-        used = self._db.execute("SELECT COALESCE(SUM(size), 0) FROM items").fetchone()[0]
+        used = self._db.execute("SELECT value FROM counts WHERE name = 'bytes'").fetchone()[0]
         while used + size > self._max_bytes:
             oldest = self._db.execute(
                 "SELECT id, size FROM items WHERE kind != 'request' ORDER BY seq LIMIT 1"

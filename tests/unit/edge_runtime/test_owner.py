@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from edge_runtime.engines.owner import OwnerBusyError, OwnerClosedError, OwnerThread
+from edge_runtime.engines.owner import SHORT_CHARS, OwnerBusyError, OwnerClosedError, OwnerThread, PromptOwner
 
 
 async def test_calls_run_in_order_on_one_other_thread() -> None:
@@ -83,3 +83,28 @@ async def test_close_fails_what_waits_and_refuses_what_comes() -> None:
         await late
     with pytest.raises(OwnerClosedError):
         await owner.run(int)
+
+
+async def test_a_short_text_is_read_where_it_is_asked_for_unless_the_thread_works() -> None:
+    owner, here = PromptOwner(), threading.get_ident()
+    gate, entered = threading.Event(), threading.Event()
+
+    def where(_: str) -> int:
+        return threading.get_ident()
+
+    def hold() -> None:
+        entered.set()
+        gate.wait()
+
+    assert await owner.run(where, "lights off") == here
+    assert await owner.run(where, "x" * (SHORT_CHARS + 1)) != here
+    busy = asyncio.create_task(owner.run(hold))
+    await asyncio.to_thread(entered.wait)
+    behind = asyncio.create_task(owner.run(where, "lights off"))
+    await asyncio.sleep(0)
+    gate.set()
+    await busy
+    assert await behind != here
+    owner.close()
+    with pytest.raises(OwnerClosedError):
+        await owner.run(where, "lights off")

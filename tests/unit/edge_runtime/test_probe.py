@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.probe import DeviceState, read_device, read_pressure, thermal_of
+from edge_runtime.probe import DeviceState, read_device, read_pressure, thermal_of, wait_of
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def test_figures_are_taken_over_and_missing_ones_are_unknown(tmp_path: Path) -> 
 
 def test_this_machine_reads_without_error_and_in_range() -> None:
     state = read_device()
-    for share in (state.battery, state.cpu_load, state.cpu_pressure, state.memory_pressure):
+    for share in (state.battery, state.cpu_load, state.cpu_wait, state.cpu_pressure, state.memory_pressure):
         assert share is None or 0.0 <= share <= 1.0
     assert state.memory_free_mb is None or state.memory_free_mb > 0
 
@@ -68,3 +68,20 @@ def test_heat_is_judged_against_the_sensor_s_own_limit(degrees: float, name: str
 def test_a_broken_pressure_file_is_unknown(tmp_path: Path) -> None:
     (tmp_path / "cpu").write_text("some avg10=much")
     assert read_pressure(tmp_path / "cpu") is None
+
+
+@pytest.mark.parametrize(
+    ("queue", "pressure", "wait"),
+    [
+        (0.4, 0.9, 0.0),
+        (2.0, 1.0, 0.5),
+        (2.0, None, 0.5),
+        (None, 0.3, 0.3),
+        (50.0, 1.0, 0.98),
+        (None, None, None),
+    ],
+)
+def test_what_counts_is_how_long_one_more_thread_would_wait(
+    queue: float | None, pressure: float | None, wait: float | None
+) -> None:
+    assert wait_of(queue, pressure) == (None if wait is None else pytest.approx(wait))
