@@ -43,6 +43,8 @@ def merge(snapshots: Iterable[MonitorSnapshot]) -> MonitorSnapshot:
             outcomes=_added(thought.outcomes for thought in thoughts),
             cost_usd=_added(thought.cost_usd for thought in thoughts),
             seconds=_summed_by_name(thought.seconds for thought in thoughts),
+            decision_cost_usd=_added(thought.decision_cost_usd for thought in thoughts),
+            decision_seconds=_summed_by_name(thought.decision_seconds for thought in thoughts),
         ),
         checks=_added(part.checks for part in parts),
         hedges=_added(part.hedges for part in parts),
@@ -139,9 +141,19 @@ def _worst(values: Iterable[float | None]) -> float | None:
 def _deliberation(record: Mapping[str, Any]) -> DeliberationNumbers:
     return DeliberationNumbers(
         outcomes=_pairs(record.get("outcomes", ()), int),
-        cost_usd={str(key): float(usd) for key, usd in record.get("cost_usd", {}).items()},
-        seconds={str(key): _histogram(value) for key, value in record.get("seconds", {}).items()},
+        cost_usd=_amounts(record, "cost_usd"),
+        seconds=_histograms(record, "seconds"),
+        decision_cost_usd=_amounts(record, "decision_cost_usd"),
+        decision_seconds=_histograms(record, "decision_seconds"),
     )
+
+
+def _amounts(record: Mapping[str, Any], name: str) -> dict[str, float]:
+    return {str(key): float(usd) for key, usd in record.get(name, {}).items()}
+
+
+def _histograms(record: Mapping[str, Any], name: str) -> dict[str, Histogram]:
+    return {str(key): _histogram(value) for key, value in record.get(name, {}).items()}
 
 
 def _triples(rows: Iterable[Any]) -> dict[tuple[str, str, str], int]:

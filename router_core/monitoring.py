@@ -39,11 +39,14 @@ class TargetNumbers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliberationNumbers:
-    """What thinking twice came to: decisions by (agent, outcome), USD and time of models' answers by agent."""
+    """What thinking twice came to: decisions by (agent, outcome), USD and time of models' answers by agent. Of decisions that
+    were thought about, by what decided them: USD of the answers that each waited for, and how long it was held up."""
 
     outcomes: dict[tuple[str, str], int] = field(default_factory=dict)
     cost_usd: dict[str, float] = field(default_factory=dict)
     seconds: dict[str, Histogram] = field(default_factory=dict)
+    decision_cost_usd: dict[str, float] = field(default_factory=dict)
+    decision_seconds: dict[str, Histogram] = field(default_factory=dict)
 
     def as_record(self) -> dict[str, Any]:
         """JSON form."""
@@ -51,6 +54,8 @@ class DeliberationNumbers:
             "outcomes": [[*k, v] for k, v in self.outcomes.items()],
             "cost_usd": dict(self.cost_usd),
             "seconds": {k: [list(h.counts), h.total_s] for k, h in self.seconds.items()},
+            "decision_cost_usd": dict(self.decision_cost_usd),
+            "decision_seconds": {k: [list(h.counts), h.total_s] for k, h in self.decision_seconds.items()},
         }
 
 

@@ -7,6 +7,8 @@ task goes on within its own bound, so that the answer serves the next request th
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final
@@ -14,9 +16,9 @@ from typing import Final
 from agents.deliberation.asking import MAX_ANSWER_TOKENS, Question, Thinker
 from agents.deliberation.figures import Figures
 from agents.deliberation.spending import SetAside, Spending
-from router_core.deliberation import Word
+from router_core.deliberation import Advice, Word
 from router_core.errors import NotTakenError, StoreError
-from router_core.policy.document import Policy
+from router_core.policy.document import Breaker, Policy
 from router_core.ports import Clock
 from router_core.record import dataclass
 from router_core.reliability import breaker
@@ -30,6 +32,9 @@ OVERHEAD_TOKENS: Final = 1000
 """The form of the answer and the framework's own words, at most, once per turn."""
 USUAL_OVERHEAD_TOKENS: Final = 300
 USUAL_ANSWER_TOKENS: Final = 40
+QUIET_S: Final = 60.0
+"""How long the same failure is not told again."""
+_log: Final = logging.getLogger("tierwise.deliberation")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +46,24 @@ class Answered:
     latency_ms: float
     cost_usd: float
     until_s: float
+
+
+def as_advice(
+    question: Question, found: tuple[Answered, bool], before: Mapping[str, Word], *, accepted: bool
+) -> Advice:
+    """For the decision's record; an answer that was known already cost this decision nothing."""
+    answered, reused = found
+    return Advice(
+        agent=question.agent,
+        model=answered.model,
+        prompt=question.prompt.label,
+        answer=answered.values,
+        before=before,
+        accepted=accepted,
+        latency_ms=0.0 if reused else answered.latency_ms,
+        cost_usd=0.0 if reused else answered.cost_usd,
+        reused=reused,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +85,7 @@ class Asker:
         self._kept: OrderedDict[str, Answered] = OrderedDict()
         self._tasks: dict[str, asyncio.Task[Answered | None]] = {}
         self._breakers: dict[str, BreakerState] = {}
+        self._said: dict[str, float] = {}
 
     def worst_usd(self, question: Question) -> float:
         """The most that a question can cost: a token per character, which ASCII text never passes."""
@@ -83,7 +107,7 @@ class Asker:
         return found if found is not None and found.until_s > self._now() else None
 
     async def ask(self, asking: Asking, within_s: float) -> Answered | None:
-        """The answer, None where there is none in time. Never raises but when it is cancelled."""
+        """The answer, None where there is none in time. Raises nothing but a cancellation of whoever waits."""
         task = self._tasks.get(asking.key)
         if task is None:
             if len(self._tasks) >= AT_ONCE:
@@ -95,7 +119,7 @@ class Asker:
         if not done:
             self._figures.count(asking.question.agent, "late")
             return None
-        return task.result()
+        return None if task.cancelled() else task.result()
 
     async def close(self) -> None:
         """Give up on all questions."""
@@ -127,8 +151,11 @@ class Asker:
         except (StoreError, TimeoutError) as error:
             # What was set aside stays: a model that was cut off may have been paid for.
             outcome = "malformed" if isinstance(error, NotTakenError) else "unavailable"
-            self._figures.count(agent, outcome)
-            self._breakers[agent] = breaker.failure(self._breakers[agent], rules, self._now())
+            self._failed(question, outcome, error, rules)
+            return None
+        except Exception as error:
+            # A fault of ours, and like an answer that did not come: nobody may be left who would hear of it.
+            self._failed(question, "failed", error, rules)
             return None
         except BaseException:
             self._breakers[agent] = breaker.abandoned(self._breakers[agent])
@@ -153,6 +180,16 @@ class Asker:
         )
         self._keep(asking.key, answered)
         return answered
+
+    def _failed(self, question: Question, outcome: str, error: Exception, rules: Breaker) -> None:
+        """Count it, and say why once per kind and minute: without that, missing credentials look like a model that is down."""
+        agent, now = question.agent, self._now()
+        self._figures.count(agent, outcome)
+        self._breakers[agent] = breaker.failure(self._breakers[agent], rules, now)
+        said = f"{agent}: {error or type(error).__name__}"
+        if now >= self._said.get(said, -math.inf):
+            self._said[said] = now + QUIET_S
+            _log.warning("no advice for the agent %s", said, exc_info=error if outcome == "failed" else None)
 
     def _keep(self, key: str, answered: Answered) -> None:
         self._kept[key] = answered

@@ -16,7 +16,7 @@ from typing import Final
 
 from agents.deliberation import classing, gate, routing, suspecting
 from agents.deliberation.alike import look_alike
-from agents.deliberation.asked import Answered, Asker, Asking
+from agents.deliberation.asked import Answered, Asker, Asking, as_advice
 from agents.deliberation.asking import Question, Thinker
 from agents.deliberation.figures import Figures
 from agents.deliberation.outlook import Outlook
@@ -104,10 +104,12 @@ class Deliberator:
     async def _thought(self, weighing: Weighing, moment: Moment) -> Weighing:
         if not self._may_ask(weighing):
             return weighing
+        began_s = self._now()
         try:
             read = await self._read(weighing, moment)
             made = await self._routed(read, moment)
             self._history.note(made.context.tenant, made.context.task, made.decision)
+            self._note_decision(made.decision, self._now() - began_s)
             return made
         except Exception:
             # A fault of ours in here must not become the caller's.
@@ -123,6 +125,11 @@ class Deliberator:
         if not allowed:
             self._figures.count(ROUTER, "not_permitted")
         return allowed
+
+    def _note_decision(self, decision: RoutingDecision, taken_s: float) -> None:
+        self._figures.decided(
+            decision.decided_by, taken_s, math.fsum(advice.cost_usd for advice in decision.advice)
+        )
 
     # ---- the safety and the context agent -------------------------------------------------------------------------------
 
@@ -144,7 +151,10 @@ class Deliberator:
             if found is None:
                 continue
             changed = _seen(context, question, found[0], weighing.table.policy)
-            told.append(_advice(question, found, _before(question, context), accepted=changed is not context))
+            accepted = changed is not context
+            told.append(as_advice(question, found, _before(question, context), accepted=accepted))
+            outcome = "reused" if found[1] else "followed" if accepted else "unchanged"
+            self._figures.count(question.agent, outcome)
             context = changed
         if not told:
             return weighing
@@ -185,7 +195,7 @@ class Deliberator:
         if found is None:
             return weighing
         named = str(found[0].values["target"])
-        advice = _advice(question, found, {"target": fast.target}, accepted=True)
+        advice = as_advice(question, found, {"target": fast.target}, accepted=True)
         made, outcome = self._followed(weighing, advice), "reused" if advice.reused else "followed"
         if moment.within_s is None and _rules(weighing, ROUTER).mode(fast.request_class) == GATED:
             believed = seen.pays(named, self._track.skills(place))
@@ -273,20 +283,3 @@ def _before(question: Question, context: RequestContext) -> dict[str, Word]:
     if question.agent == SAFETY:
         return {"guard": context.guard}
     return {"class": context.request_class, "complexity": context.complexity}
-
-
-def _advice(
-    question: Question, found: tuple[Answered, bool], before: Mapping[str, Word], *, accepted: bool
-) -> Advice:
-    answered, reused = found
-    return Advice(
-        agent=question.agent,
-        model=answered.model,
-        prompt=question.prompt.label,
-        answer=answered.values,
-        before=before,
-        accepted=accepted,
-        latency_ms=0.0 if reused else answered.latency_ms,
-        cost_usd=0.0 if reused else answered.cost_usd,
-        reused=reused,
-    )

@@ -26,6 +26,7 @@ from agents.deliberation.asking import (
 )
 from router_core.errors import NotTakenError, StoreError
 
+MAX_CODE = 64
 if TYPE_CHECKING:
     from agents.deliberation.nova import NovaPlace
 
@@ -61,7 +62,7 @@ class StrandsClient:
             raise NotTakenError("the model did not answer in the form it was asked for") from None
         except Exception as error:
             # Only the kind: the SDKs' sentences repeat what was sent.
-            raise StoreError(f"the model gave no answer: {type(error).__name__}") from None
+            raise StoreError(f"the model gave no answer: {_kind(error)}") from None
         if result.structured_output is None:
             raise NotTakenError("the model did not answer in the form it was asked for")
         usage = result.metrics.accumulated_usage
@@ -90,6 +91,14 @@ class StrandsClient:
                 streaming=self._place.streams,
             )
         return found
+
+
+def _kind(error: Exception) -> str:
+    """The error's class, and AWS's code where it has one."""
+    told = getattr(error, "response", None)
+    code = told.get("Error", {}).get("Code") if isinstance(told, dict) else None
+    known = isinstance(code, str) and code.isalpha() and len(code) <= MAX_CODE
+    return f"{type(error).__name__} ({code})" if known else type(error).__name__
 
 
 def _looking(look: Look) -> Any:

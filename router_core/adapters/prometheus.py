@@ -121,6 +121,15 @@ def _deliberation_families(seen: DeliberationNumbers) -> Iterator[Metric]:
     yield _named_histogram(
         "tierwise_deliberation_seconds", "Time of a model's answer to an agent.", "agent", seen.seconds
     )
+    paid = {(decided_by,): usd for decided_by, usd in seen.decision_cost_usd.items()}
+    text = "Cost of the answers that decisions waited for, USD."
+    yield _counter("deliberated_decision_cost_usd", text, ("decided_by",), paid)
+    yield _named_histogram(
+        "tierwise_deliberated_decision_seconds",
+        "How long thinking held a decision up.",
+        "decided_by",
+        seen.decision_seconds,
+    )
 
 
 def _named_histogram(name: str, text: str, label: str, values: Mapping[str, Histogram]) -> Metric:

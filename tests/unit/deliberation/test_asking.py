@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.deliberation import classing, routing
+from agents.deliberation import asking, classing, routing
 from agents.deliberation.asked import AT_ONCE
 from agents.deliberation.prompt import prompt
 from agents.deliberation.quoting import EXCERPT_CHARS, excerpt, quoted
 from router_core.errors import StoreError
 from tests.unit.agents.house import ask
-from tests.unit.deliberation.thinking import HANGS, FakeThinker, deliberator, policy, weighing
+from tests.unit.deliberation.thinking import (
+    ALWAYS,
+    HANGS,
+    FakeThinker,
+    RunningClock,
+    deliberator,
+    policy,
+    weighing,
+)
 
 START = 1000.0
 PROMPTS = {
@@ -27,7 +37,17 @@ PROMPTS = {
     "resource": (1, "6d6d763e6f1acb45"),
     "cache": (1, "0dbb995cf5b29a08"),
     "monitor": (1, "f33e82273b891ab9"),
+    "monitor_background": (1, "452b85c30d342ca9"),
+    "resource_background": (1, "3a5e67177a9f6233"),
+    "cache_background": (1, "76581492eb545802"),
+    "router_background": (1, "08a574907a2d8255"),
+    "safety_background": (1, "7db071db11a70e7f"),
 }
+
+
+def test_every_prompt_has_its_version_here() -> None:
+    folder = Path(asking.__file__).parent / "prompts"
+    assert {file.stem for file in folder.glob("*.md")} == set(PROMPTS)
 
 
 @pytest.mark.parametrize("agent", PROMPTS)
@@ -74,6 +94,53 @@ async def test_a_model_that_fails_is_left_alone_for_a_while() -> None:
     rules = policy().breaker
     assert len(thinker.asked) == rules.failures
     assert thinks.numbers().outcomes["router", "left_alone"] == 20 - rules.failures
+    await thinks.close()
+
+
+async def test_a_fault_of_ours_is_an_answer_that_did_not_come_and_is_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    thinks = deliberator(FakeThinker({"router": RuntimeError("ours")}))
+    for number in range(3):
+        one = weighing(
+            ask("hello", request_id=f"r{number}", caller=replace(ask().caller, tenant=f"t{number}"))
+        )
+        assert await thinks.weigh(one, START) == one
+    assert thinks.numbers().outcomes == {("router", "failed"): 3}
+    (line,) = caplog.records
+    assert line.getMessage() == "no advice for the agent router: ours" and line.exc_info
+    await thinks.close()
+
+
+async def test_whoever_waits_when_all_is_given_up_takes_the_fast_answer() -> None:
+    asked = asyncio.Event()
+
+    async def hangs(question: asking.Question) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    thinks, one = (
+        deliberator(FakeThinker({"router": hangs})),
+        weighing(rules=policy({"router": {**ALWAYS, "budget_ms": 60_000}})),
+    )
+    waiting = asyncio.create_task(thinks.weigh(one, START))
+    await asked.wait()
+    await thinks.close()
+    assert await waiting == one
+
+
+async def test_a_decision_is_counted_with_what_it_waited_for() -> None:
+    thinks = deliberator(FakeThinker(), clock=RunningClock())
+    await thinks.weigh(weighing(), time.perf_counter())
+    again = weighing(ask("what is the capital of Norway", request_id="req_2"))
+    await thinks.weigh(again, time.perf_counter())
+    numbers = thinks.numbers()
+    assert numbers.outcomes == {("router", "followed"): 1, ("router", "reused"): 1}
+    assert numbers.decision_cost_usd == pytest.approx(
+        {"deliberated": numbers.cost_usd["router"]}
+    )  # the second paid nothing
+    assert sum(numbers.decision_seconds["deliberated"].counts) == 2
+    assert numbers.decision_seconds["deliberated"].total_s > 0.0
     await thinks.close()
 
 
