@@ -27,6 +27,12 @@ REMEMBERED: Final = 20_000
 KEPT_S: Final = 30 * 86_400.0
 LOCK_S: Final = 60.0
 TRIES: Final = 8
+SEEN: Final = "canary"
+"""The sums that gateways add theirs to."""
+STREAMED: Final = "canary-stream"
+"""Those of the stream's consumer, which sees what gateways sent there, too: nothing is added from one to the other."""
+LOCK: Final = "canary-end"
+"""Held by whoever of all ends the canary."""
 End = Callable[[Rollout, Harm], Awaitable[None]]
 """Records that a canary was ended, and why. Raises `TierwiseError`."""
 _log: Final = logging.getLogger("tierwise.canary")
@@ -137,10 +143,10 @@ class CanaryGuard:
 
     async def _added(self, shared: StateStore, mine: Trial) -> Trial:
         """All gateways' sums with `mine`. Raises `StoreError`."""
-        key = self._key("canary")
+        key = self._key(SEEN)
         for _ in range(TRIES):
             stored = await shared.get(key)
-            whole = mine if stored is None else _read(stored.value) + mine
+            whole = mine if stored is None else trial_of(stored.value) + mine
             version = 0 if stored is None else stored.version
             with suppress(StaleStateError):
                 await shared.put(key, to_value(whole), expected=version, ttl_s=KEPT_S)
@@ -153,26 +159,37 @@ class CanaryGuard:
             return
         try:
             if self._shared is not None:
-                await self._shared.put(self._key("canary-end"), b"1", expected=0, ttl_s=LOCK_S)
+                await self._shared.put(self._key(LOCK), b"1", expected=0, ttl_s=LOCK_S)
             await self._end(now, found)
             if self._shared is not None:
                 # Whoever pushes it again has changed something else, and gets a fresh trial.
-                await self._shared.delete(self._key("canary"))
+                for sums in (SEEN, STREAMED):
+                    await self._shared.delete(self._key(sums))
         except StaleStateError:
             return
         except TierwiseError as error:
             _log.error("the end of the canary is not recorded: %s", error)
 
     def _key(self, what: str) -> str:
-        return f"{what}#{hashlib.sha256('/'.join(self._pair).encode()).hexdigest()[:32]}"
+        return _named(what, self._pair)
 
 
-def _pair(now: Rollout) -> tuple[str, str]:
-    return now.stable.sha256, "" if now.canary is None else now.canary.sha256
+def trial_key(what: str, now: Rollout) -> str:
+    """Where the shared state keeps `SEEN`, `STREAMED` or `LOCK` of these two policies' trial."""
+    return _named(what, _pair(now))
 
 
-def _read(value: bytes) -> Trial:
+def trial_of(value: bytes) -> Trial:
+    """The sums that were kept; none where another release wrote them."""
     try:
         return from_value(value)
     except ValueError:
         return Trial()
+
+
+def _named(what: str, pair: tuple[str, str]) -> str:
+    return f"{what}#{hashlib.sha256('/'.join(pair).encode()).hexdigest()[:32]}"
+
+
+def _pair(now: Rollout) -> tuple[str, str]:
+    return now.stable.sha256, "" if now.canary is None else now.canary.sha256

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Final
 from agents.canary import CanaryGuard, End
 from gateway.composition.policy import policy_store
 from gateway.settings.schema import PolicySettings
+from router_core.deployment import CANARY
 from router_core.learning.canary_test import Harm
+from router_core.policy.parse import parse
 from router_core.policy.rollout import MAX_WORDS, Change, Rollout, parse_shift
 from router_core.ports import EventSink, PolicySource, StateStore
 
@@ -32,10 +34,14 @@ def canary_guard(
 
 
 def end_canary(store: SsmPolicyStore, now: Rollout, found: Harm) -> bool:
-    """Set the share to 0, unless somebody already did; whether it was done. Blocks. Raises `StoreError`."""
+    """Set the share to 0, unless somebody already did or another canary runs by now; whether it was done. Blocks. Raises
+    `StoreError`, and `ConfigurationError` where what is there cannot be used."""
     stored = store.shift()
     shift = None if stored is None else parse_shift(stored.text)
     if shift is None or shift.share <= 0.0 or now.canary is None:
+        return False
+    tried = store.document(CANARY)
+    if tried is None or parse(tried.text).sha256 != now.canary.sha256:
         return False
     change = Change(
         action="rollback",

@@ -155,7 +155,7 @@ async def build(environ: Mapping[str, str]) -> AgentParts:
         ),
     )
     await router.start()
-    watching = asyncio.create_task(watch_policy(parts.policies, parts.settings.policy, proposing.events))
+    watching = asyncio.create_task(watch_policy(parts.source, parts.settings.policy, proposing.events))
     closers += [parts.outside.flush, lambda: _ended(watching)]
     ring = KeyRing(records(made.keys))
     return AgentParts(

@@ -10,15 +10,17 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import cache
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from gateway.hosts.analytics_batch import Batch, Event, chunks, read_batch
-from router_core.deployment import ENV, EVENT_BUS, resource_name
+from gateway.hosts.analytics_canary import StreamedTrial, ending
+from router_core.deployment import ENV, EVENT_BUS, policy_parameter, resource_name
 from router_core.errors import StaleStateError, StoreError
 from router_core.learning.event_alerts import BASELINE_MINUTES, Alert, alerts
-from router_core.learning.event_figures import MINUTE_S, Measured, MinuteFigures, Minutes, fold, keys
+from router_core.learning.event_figures import MINUTE_S, Beside, Measured, MinuteFigures, Minutes, fold, keys
 from router_core.learning.shared_estimates import (
     SharedEstimates,
     estimates_key,
@@ -28,6 +30,9 @@ from router_core.learning.shared_estimates import (
     touched,
 )
 from router_core.ports import Clock, Versioned
+
+if TYPE_CHECKING:
+    from router_core.adapters.dynamodb.figures import DynamoFigures
 
 TRIES: Final = 8
 """How often a chunk begins anew because another shard wrote the same minute or target in between."""
@@ -44,7 +49,11 @@ class FigureStore(Protocol):
     def states(self, keys: Collection[str]) -> dict[str, Versioned]: ...
 
     def commit(
-        self, ids: Sequence[str], minutes: Minutes, states: Mapping[str, tuple[bytes, int]]
+        self,
+        ids: Sequence[str],
+        minutes: Minutes,
+        states: Mapping[str, tuple[bytes, int]],
+        beside: Beside = ...,
     ) -> frozenset[str]: ...
 
     def minutes(self, subject: str, since_s: int, until_s: int) -> dict[int, MinuteFigures]: ...
@@ -67,19 +76,27 @@ Report = Callable[[Sequence[Measured], int], None]
 
 
 class Analytics:
-    """One consumer. `report` publishes metrics; all of it blocks."""
+    """One consumer. `report` publishes metrics; all of it blocks. From `judging` on it also judges canaries."""
 
     def __init__(
         self, store: FigureStore, claims: Claims, alerting: Alerting, report: Report, clock: Clock
     ) -> None:
         self._store, self._claims, self._alerting = store, claims, alerting
         self._report, self._clock = report, clock
+        self._trial: StreamedTrial | None = None
+
+    def judging(self, trial: StreamedTrial) -> Analytics:
+        """The same consumer, which from now on counts and judges the canary that runs."""
+        self._trial = trial
+        return self
 
     def consume(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Count a batch; the answer names every record that must come again or go to the failure destination."""
         batch = read_batch(event)
         failed = dict(batch.poison)
         counted: list[Measured] = []
+        if self._trial is not None:
+            self._trial.begin(batch.events)
         for chunk in chunks(batch.events):
             try:
                 new = self._count(chunk)
@@ -97,11 +114,11 @@ class Analytics:
         for _ in range(TRIES):
             if not chunk:
                 return []
+            trial, beside = ({}, Beside()) if self._trial is None else self._trial.learned(chunk)
+            minutes = fold(measured for one in chunk for measured in one.measured)
             try:
                 before = self._store.commit(
-                    [one.id for one in chunk],
-                    fold(measured for one in chunk for measured in one.measured),
-                    self._learned(chunk),
+                    [one.id for one in chunk], minutes, self._learned(chunk) | trial, beside
                 )
             except StaleStateError:
                 continue
@@ -126,6 +143,7 @@ class Analytics:
         came again would not find them new."""
         oldest = self._clock.now_s() - OLDEST_ALERT_S
         try:
+            self._judge()
             for subject, minute_s in sorted(keys(counted)):
                 if minute_s >= oldest:
                     self._look(subject, minute_s)
@@ -139,10 +157,17 @@ class Analytics:
         if now is None:
             return
         for alert in alerts(subject, minute_s, now, list(minutes.values())):
-            if self._claims.claim(alert.key, CLAIM_S):
-                self._send(alert)
+            self._send(alert)
+
+    def _judge(self) -> None:
+        alert = None if self._trial is None else self._trial.judge(self._clock.now_s())
+        if alert is not None:
+            self._send(alert)
 
     def _send(self, alert: Alert) -> None:
+        """Once, whoever of all consumers finds it."""
+        if not self._claims.claim(alert.key, CLAIM_S):
+            return
         try:
             self._alerting.send([alert])
         except StoreError:
@@ -171,7 +196,26 @@ def _analytics() -> Analytics:
         clock=clock,
     )
     alerting = EventBridgeAlerts(aws_client("events"), resource_name(env, EVENT_BUS), env=env)
-    return Analytics(store, store, alerting, _reporter(env, clock), clock)
+    return Analytics(store, store, alerting, _reporter(env, clock), clock).judging(_trial(env, store))
+
+
+def _trial(env: str, store: DynamoFigures) -> StreamedTrial:
+    """The canary of this environment. Parameter Store is asked when the first batch comes."""
+    from gateway.composition.policy import policy_store
+    from router_core.adapters.aws.client import aws_client
+    from router_core.adapters.aws.ssm_policy import SsmPolicySource
+    from router_core.adapters.dynamodb.state import DynamoStateStore
+
+    parameter = policy_parameter(env)
+
+    @asynccontextmanager
+    async def states() -> AsyncIterator[DynamoStateStore]:
+        opened = DynamoStateStore(aws_client("dynamodb"), resource_name(env, "state"))
+        yield opened
+        await opened.close()
+
+    ends = ending(lambda: policy_store(parameter), states)
+    return StreamedTrial(lambda: SsmPolicySource(policy_store(parameter)), store, ends)
 
 
 def _reporter(env: str, clock: Clock) -> Report:

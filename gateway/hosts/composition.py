@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gateway.composition.plan import Plan, PlannedKey
     from gateway.composition.stores import Stores
     from gateway.composition.targets import Adapters
+    from gateway.hosts.canary_followed import FollowedCanary
     from gateway.hosts.outside import Outside
     from gateway.http.auth import KeyRing
     from gateway.settings.schema import Settings
@@ -72,10 +73,21 @@ class Parts:
         return self._outside or aws_outside(self.settings, self.environ)
 
     @cached_property
-    def policies(self) -> FilePolicySource | SsmPolicySource:
+    def source(self) -> FilePolicySource | SsmPolicySource:
+        """Where the policy comes from."""
         from gateway.composition.policy import policy_source
 
         return policy_source(self.settings.policy)
+
+    @cached_property
+    def policies(self) -> FilePolicySource | FollowedCanary:
+        """The policies in force, a canary's share as far as whoever judges it allows."""
+        from gateway.hosts.canary_followed import FollowedCanary
+        from router_core.adapters.policy_file import FilePolicySource
+
+        if isinstance(self.source, FilePolicySource):
+            return self.source
+        return FollowedCanary(self.source, self.outside.states if self.settings.stores.state else None)
 
     @cached_property
     def specs(self) -> tuple[TargetSpec, ...]:
@@ -191,7 +203,9 @@ class Parts:
         if DELIBERATES not in self.environ:
             return None
         if ledger is None:
-            raise ConfigurationError("settings: functions deliberate with a shared ledger: stores.state or redis")
+            raise ConfigurationError(
+                "settings: functions deliberate with a shared ledger: stores.state or redis"
+            )
         from gateway.composition.deliberation import open_deliberation
         from gateway.composition.plan import Plan, plan_targets
         from router_core.adapters.data_files import load_data
@@ -205,8 +219,11 @@ class Parts:
         """Take over a policy that changed while the function was frozen."""
         from router_core.adapters.policy_file import FilePolicySource
 
-        if not isinstance(self.policies, FilePolicySource):
-            await asyncio.to_thread(self.policies.catch_up, self.settings.policy.poll_s)
+        every_s = self.settings.policy.poll_s
+        if isinstance(self.source, FilePolicySource) or isinstance(self.policies, FilePolicySource):
+            return
+        await asyncio.to_thread(self.source.catch_up, every_s)
+        await self.policies.look(every_s)
 
     def rotating(self, ring: KeyRing) -> None:
         """From now on `rotate_keys` keeps the ring up to date."""

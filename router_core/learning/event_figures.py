@@ -11,6 +11,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import field
 from typing import Any, Final
 
 from router_core.events import FIGURES, REPORTED
@@ -251,6 +252,15 @@ class MinuteFigures:
 
 Minutes = dict[tuple[str, int], MinuteFigures]
 """By subject (a target's name, or `tier_subject`) and the minute's start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What a transaction writes beside its figures: `notes` on marks, by event id, and after how many seconds a state ends,
+    by its key; the others stay."""
+
+    notes: Mapping[str, str] = field(default_factory=dict)
+    ends_s: Mapping[str, float] = field(default_factory=dict)
 
 
 def tier_subject(tier: str) -> str:

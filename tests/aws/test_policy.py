@@ -159,3 +159,31 @@ def test_rollback_gives_everybody_the_policy_before(site: Site, phone: Client, t
         ("promote", "ann"),
         ("rollback", "bob"),
     ]
+
+
+def test_a_canary_that_does_harm_is_ended_by_the_streams_consumer(
+    site: Site, phone: Client, tool: Tool
+) -> None:
+    """Served by functions alone: nobody but the consumer sees enough requests to judge it."""
+    dear = {"tiers": {"device": {"enabled": False}}}
+    why, by = ("--why", "a trial"), ("--by", "ann")
+    tool("push", "--share", "0.5", *why, *by, "--yes", text=document("dear", **dear))
+    until(lambda: policy_of(phone, _session_of_the_canary(phone)), lambda name: name == "dear", SEEN_S)
+
+    def ask(number: int) -> str:
+        reply = phone.infer("set a timer for 5 minutes", session_id=f"session-{number}")
+        assert reply.status == 200, reply.body
+        return str(reply.json["routing"]["policy"]).split("@")[0]
+
+    def ended() -> dict[str, Any]:
+        text = site.client("ssm").get_parameter(Name=rollout_parameter("dev"))["Parameter"]["Value"]
+        shift: dict[str, Any] = json.loads(text)
+        return shift if shift["share"] == 0 else {}
+
+    with ThreadPoolExecutor(4) as callers:
+        names = list(callers.map(ask, range(160)))
+    assert set(names) == {"edited", "dear"}
+    change = until(ended, bool, SEEN_S)["change"]
+    assert (change["action"], change["by"]) == ("rollback", "tierwise"), change
+    sessions = [f"session-{number}" for number in range(12)]
+    until(lambda: {policy_of(phone, one) for one in sessions}, lambda names: names == {"edited"}, SEEN_S)

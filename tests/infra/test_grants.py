@@ -10,7 +10,7 @@ from infra.constructs.functions.grants import Grant, grants
 from infra.constructs.functions.settings import own_variables
 from infra.constructs.judge.permissions import storing, taking
 from infra.environments import ENVIRONMENTS
-from router_core.deployment import DELIBERATES
+from router_core.deployment import DELIBERATES, rollout_parameter
 from tests.architecture.code import ROOT
 
 SERVICES = {
@@ -37,7 +37,6 @@ NOT_A_FUNCTIONS = {
     "s3:ListObjectsV2": "operators and devices list models",
     "ssm:GetParameterHistory": "operators look at the policy's past",
     "ssm:LabelParameterVersion": "operators promote and roll back",
-    "ssm:PutParameter": "operators push; the gateway ends a harmful canary (`edge/operated.py`)",
     "ssm:UnlabelParameterVersion": "operators make room for versions",
 }
 LOCAL = ("close", "exceptions", "meta", "can_paginate")
@@ -72,6 +71,20 @@ def test_every_call_of_an_adapter_is_granted_or_is_an_operators() -> None:
     missing = {action: adapter for action, adapter in needed.items() if action not in granted}
     assert {action: adapter for action, adapter in missing.items() if action not in NOT_A_FUNCTIONS} == {}
     assert set(NOT_A_FUNCTIONS) <= set(missing)
+
+
+def test_one_function_may_write_one_parameter_the_rollout() -> None:
+    for environment in ENVIRONMENTS.values():
+        table = grants(environment, "arn:aws:kms:eu-central-1:123456789012:key/any")
+        writing = [
+            (name, row.resources)
+            for name, rows in table.items()
+            for row in rows
+            if "ssm:PutParameter" in row.actions
+        ]
+        ((name, (address,)),) = writing
+        assert name == "analytics"
+        assert address.endswith(f":parameter{rollout_parameter(environment.name)}")
 
 
 def test_requests_are_shown_to_no_service_where_that_was_not_asked_for() -> None:

@@ -61,7 +61,12 @@ def grants(environment: Environment, key_arn: str) -> dict[str, tuple[Grant, ...
             *_workflow(environment),
         ),
         "authorizer": (*_configuration(environment), _key(key_arn), _secrets(environment)),
-        "analytics": (_stream_reader(environment), _key(key_arn), *_analytics(environment)),
+        "analytics": (
+            _stream_reader(environment),
+            _key(key_arn),
+            *_analytics(environment),
+            *_canary(environment),
+        ),
         "rotation": (_key(key_arn), _rotation(environment)),
         "listener": (
             *_configuration(environment),
@@ -238,6 +243,19 @@ def _analytics(environment: Environment) -> tuple[Grant, ...]:
         _table(environment, "state", READ + WRITE),
         _bus(environment),
         Grant(actions=("sqs:SendMessage",), resources=(dead_letters,)),
+    )
+
+
+def _canary(environment: Environment) -> tuple[Grant, ...]:
+    """To know the canary that runs, and to take its share away when it does harm: no label moves for that, and the policy
+    itself stays read-only."""
+    policy, rollout = (
+        arn(environment, "ssm", f"parameter{path(environment.name)}")
+        for path in (deployment.policy_parameter, deployment.rollout_parameter)
+    )
+    return (
+        Grant(actions=("ssm:GetParameter",), resources=(policy, rollout)),
+        Grant(actions=("ssm:PutParameter",), resources=(rollout,)),
     )
 
 

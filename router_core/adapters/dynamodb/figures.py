@@ -15,7 +15,7 @@ from router_core.adapters.dynamodb.faults import FAULTS as TABLE_FAULTS
 from router_core.adapters.dynamodb.state import PREFIX
 from router_core.adapters.system_clock import SystemClock
 from router_core.errors import StaleStateError, StoreError
-from router_core.learning.event_figures import MinuteFigures, Minutes
+from router_core.learning.event_figures import Beside, MinuteFigures, Minutes
 from router_core.ports import Clock, Versioned
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ FAULTS: Final[Faults] = {
     "TransactionInProgressException": (StaleStateError, "is being written by another"),
 }
 _CLOCK: Final = SystemClock()
+_NOTHING: Final = Beside()
 
 
 class DynamoFigures:
@@ -48,33 +49,32 @@ class DynamoFigures:
 
     def states(self, keys: Collection[str]) -> dict[str, Versioned]:
         """The stored values of at most `ITEMS` keys of the state store. Raises `StoreError`."""
-        if not keys:
-            return {}
-        wanted: list[Any] = [{"key": {"S": PREFIX + key}} for key in keys]
-        with store_errors("the state table", FAULTS):
-            answer = self._client.batch_get_item(
-                RequestItems={self._state: {"Keys": wanted, "ConsistentRead": True}}
-            )
-        if answer.get("UnprocessedKeys"):
-            raise StoreError("the state table is throttled")
+        now_ms = self._clock.now_s() * 1_000
         return {
-            item["key"]["S"].removeprefix(PREFIX): Versioned(
-                value=bytes(item["value"]["B"]), version=int(item["version"]["N"])
-            )
-            for item in answer["Responses"].get(self._state, [])
+            key: Versioned(value=bytes(item["value"]["B"]), version=int(item["version"]["N"]))
+            for key, item in self._items(PREFIX, keys).items()
+            if "until_ms" not in item or int(item["until_ms"]["N"]) > now_ms
         }
 
+    def notes(self, ids: Collection[str]) -> dict[str, str]:
+        """What was noted on the marks of at most `ITEMS` events. Raises `StoreError`."""
+        return {name: item["note"]["S"] for name, item in self._items(MARK, ids).items() if "note" in item}
+
     def commit(
-        self, ids: Sequence[str], minutes: Minutes, states: Mapping[str, tuple[bytes, int]]
+        self,
+        ids: Sequence[str],
+        minutes: Minutes,
+        states: Mapping[str, tuple[bytes, int]],
+        beside: Beside = _NOTHING,
     ) -> frozenset[str]:
         """Write marks of `ids`, add `minutes`, and put `states` (value, expected version; 0: none), all or nothing.
 
         Returns the ids that were counted before; if there are any, nothing was written. Raises `StaleStateError`
         when another writer was in between (nothing was written; read again), `StoreError` for any other trouble.
         """
-        items: list[Any] = [self._marked(name) for name in ids]
+        items: list[Any] = [self._marked(name, beside.notes.get(name)) for name in ids]
         items += [self._added(subject, minute_s, figures) for (subject, minute_s), figures in minutes.items()]
-        items += [self._grown(key, *change) for key, change in states.items()]
+        items += [self._grown(key, *change, beside.ends_s.get(key)) for key, change in states.items()]
         with store_errors("the metrics table", FAULTS):
             try:
                 self._client.transact_write_items(TransactItems=items)
@@ -124,11 +124,26 @@ class DynamoFigures:
     def _in(self, seconds: float) -> dict[str, str]:
         return {"N": str(int(self._clock.now_s() + seconds))}
 
-    def _marked(self, name: str) -> dict[str, Any]:
+    def _items(self, prefix: str, keys: Collection[str]) -> dict[str, Mapping[str, Any]]:
+        if not keys:
+            return {}
+        wanted: list[Any] = [{"key": {"S": prefix + key}} for key in keys]
+        with store_errors("the state table", FAULTS):
+            answer = self._client.batch_get_item(
+                RequestItems={self._state: {"Keys": wanted, "ConsistentRead": True}}
+            )
+        if answer.get("UnprocessedKeys"):
+            raise StoreError("the state table is throttled")
+        return {
+            item["key"]["S"].removeprefix(prefix): item for item in answer["Responses"].get(self._state, [])
+        }
+
+    def _marked(self, name: str, note: str | None) -> dict[str, Any]:
+        noted = {} if note is None else {"note": {"S": note}}
         return {
             "Put": {
                 "TableName": self._state,
-                "Item": {"key": {"S": MARK + name}, "expires": self._in(MARK_S)},
+                "Item": {"key": {"S": MARK + name}, "expires": self._in(MARK_S), **noted},
                 "ConditionExpression": "attribute_not_exists(#key)",
                 "ExpressionAttributeNames": {"#key": "key"},
             }
@@ -149,21 +164,30 @@ class DynamoFigures:
             }
         }
 
-    def _grown(self, key: str, value: bytes, expected: int) -> dict[str, Any]:
-        condition = "#version = :expected" if expected else "attribute_not_exists(#version)"
-        put: dict[str, Any] = {
-            "TableName": self._state,
-            "Item": {
-                "key": {"S": PREFIX + key},
-                "value": {"B": value},
-                "version": {"N": str(expected + 1)},
-            },
-            "ConditionExpression": condition,
-            "ExpressionAttributeNames": {"#version": "version"},
-        }
+    def _grown(self, key: str, value: bytes, expected: int, ttl_s: float | None) -> dict[str, Any]:
+        now_ms = int(self._clock.now_s() * 1_000)
+        until = (
+            {} if ttl_s is None else {"expires": self._in(ttl_s), "until_ms": _int(now_ms + ttl_s * 1_000)}
+        )
         if expected:
-            put["ExpressionAttributeValues"] = {":expected": {"N": str(expected)}}
-        return {"Put": put}
+            condition, names, values = "#version = :expected", {}, {":expected": _int(expected)}
+        else:  # what is past its end may still be there: DynamoDB deletes it later
+            condition = "attribute_not_exists(#version) OR #until <= :now"
+            names, values = {"#until": "until_ms"}, {":now": _int(now_ms)}
+        item = {"key": {"S": PREFIX + key}, "value": {"B": value}, "version": _int(expected + 1), **until}
+        return {
+            "Put": {
+                "TableName": self._state,
+                "Item": item,
+                "ConditionExpression": condition,
+                "ExpressionAttributeNames": {"#version": "version", **names},
+                "ExpressionAttributeValues": values,
+            }
+        }
+
+
+def _int(value: float) -> dict[str, str]:
+    return {"N": str(int(value))}
 
 
 def _counted_before(response: Mapping[str, Any], ids: Sequence[str]) -> frozenset[str]:

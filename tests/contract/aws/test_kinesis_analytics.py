@@ -20,13 +20,15 @@ from router_core.adapters.aws.eventbridge import EventBridgeAlerts
 from router_core.adapters.aws.kinesis_event_sink import KinesisEventSink
 from router_core.adapters.dynamodb.figures import FAULTS, OPERATIONS, DynamoFigures
 from router_core.adapters.dynamodb.state import DynamoStateStore
-from router_core.deployment import EVENT_BUS, resource_name
+from router_core.deployment import EVENT_BUS, policy_parameter, resource_name, rollout_parameter
 from router_core.errors import StaleStateError, StoreError
 from router_core.learning.event_figures import Measured, fold, measure, tier_subject
 from router_core.learning.shared_estimates import load
+from router_core.policy.parse import parse
 from tests.fakes import FakeClock
 from tests.localmoto import Clients, environment, state_table, unique
-from tests.unit.hosts.stream import NOON, delivered, failure, failures, outcome
+from tests.unit.hosts.stream import NOON, decision, delivered, failure, failures, outcome
+from tests.unit.policy.parameters import document
 
 EDGE, NOVA = "mec/edge-a", "cloud/nova"
 METRICS_KEYS: dict[str, Any] = {
@@ -280,6 +282,37 @@ def test_the_function_itself_counts_reports_and_alerts(
     (event,) = [json.loads(message["Body"]) for message in messages]
     assert (event["source"], event["detail-type"]) == ("tierwise", "TargetDown")
     assert event["detail"]["subject"] == EDGE
+
+
+def test_the_function_ends_a_harmful_canary_in_parameter_store(aws: Clients, deployed: str) -> None:
+    queue, ssm = alerts_queue(aws, resource_name(deployed, EVENT_BUS)), aws("ssm")
+    policy, rollout = policy_parameter(deployed), rollout_parameter(deployed)
+    for name, label in (("stable", "stable"), ("dear", "canary")):
+        version = ssm.put_parameter(Name=policy, Value=document(name), Type="String", Overwrite=True)[
+            "Version"
+        ]
+        ssm.label_parameter_version(Name=policy, ParameterVersion=version, Labels=[label])
+    ssm.put_parameter(Name=rollout, Value='{"share": 0.2}', Type="String", Overwrite=True)
+    stable, canary = (parse(document(name)).sha256 for name in ("stable", "dear"))
+    now = int(time.time()) // 60 * 60
+    rows = [decision(n, canary if n % 4 == 0 else stable) | {"time": now + 1.0} for n in range(200)]
+    assert failures(analytics.handle(delivered(rows), None)) == []
+    rows = [
+        outcome(n, cost_usd=(0.004 if n % 4 == 0 else 0.001) * (1 + n % 3 / 10), time=now + 1.0)
+        for n in range(200)
+    ]
+    assert failures(analytics.handle(delivered(rows), None)) == []
+    document_now = json.loads(ssm.get_parameter(Name=rollout)["Parameter"]["Value"])
+    assert document_now["share"] == 0.0
+    assert (document_now["change"]["action"], document_now["change"]["by"]) == ("rollback", "tierwise")
+    assert document_now["change"]["why"].startswith("cost $0.00")
+    messages = aws("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+    (event,) = [json.loads(message["Body"]) for message in messages]
+    assert (event["detail-type"], event["detail"]["subject"]) == ("CanaryHarm", "dear@1")
+    left = [
+        item["key"]["S"] for item in aws("dynamodb").scan(TableName=resource_name(deployed, "state"))["Items"]
+    ]
+    assert not [key for key in left if key.startswith("state#canary-stream#")]
 
 
 def alerts_queue(aws: Clients, bus: str) -> str:

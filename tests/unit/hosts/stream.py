@@ -11,7 +11,7 @@ from typing import Any
 
 from router_core.errors import StoreError
 from router_core.learning.event_alerts import Alert
-from router_core.learning.event_figures import MinuteFigures, Minutes
+from router_core.learning.event_figures import Beside, MinuteFigures, Minutes
 from router_core.ports import Versioned
 
 NOON = 1_800_000_000 // 60 * 60
@@ -39,6 +39,14 @@ def outcome(number: int, target: str = "mec/edge-a", **more: Any) -> dict[str, A
         "handoff": None,
     }
     return record | more
+
+
+def decision(number: int, policy_sha256: str, target: str = "mec/edge-a") -> dict[str, Any]:
+    """What a request was decided by."""
+    return {
+        "kind": "decision", "schema": 1, "time": NOON + number % 60, "request_id": f"req_{number}", "tenant": "acme",
+        "chosen": target, "tier": target.partition("/")[0], "confidence": 0.9, "policy_sha256": policy_sha256,
+    }  # fmt: skip
 
 
 def failure(number: int, target: str = "mec/edge-a", **more: Any) -> dict[str, Any]:
@@ -76,6 +84,9 @@ def failures(answer: Mapping[str, Any]) -> list[str]:
     return [row["itemIdentifier"] for row in answer["batchItemFailures"]]
 
 
+NOTHING = Beside()
+
+
 def no_fault() -> None:
     """Nothing goes wrong."""
 
@@ -87,6 +98,7 @@ class MemoryFigures:
     before: Callable[[], None] = no_fault
     after: Callable[[], None] = no_fault
     marks: set[str] = field(default_factory=set)
+    noted: dict[str, str] = field(default_factory=dict)
     table: dict[tuple[str, int], Counter[str]] = field(default_factory=dict)
     stored: dict[str, Versioned] = field(default_factory=dict)
     claims: set[str] = field(default_factory=set)
@@ -95,8 +107,16 @@ class MemoryFigures:
     def states(self, keys: Collection[str]) -> dict[str, Versioned]:
         return {key: self.stored[key] for key in keys if key in self.stored}
 
+    def notes(self, ids: Collection[str]) -> dict[str, str]:
+        assert len(ids) <= 100
+        return {name: self.noted[name] for name in ids if name in self.noted}
+
     def commit(
-        self, ids: Sequence[str], minutes: Minutes, states: Mapping[str, tuple[bytes, int]]
+        self,
+        ids: Sequence[str],
+        minutes: Minutes,
+        states: Mapping[str, tuple[bytes, int]],
+        beside: Beside = NOTHING,
     ) -> frozenset[str]:
         self.before()
         assert len(ids) + len(minutes) + len(states) <= 100
@@ -105,6 +125,7 @@ class MemoryFigures:
             return frozenset(seen)
         self.commits += 1
         self.marks |= set(ids)
+        self.noted |= {name: note for name, note in beside.notes.items() if name in ids}
         for place, figures in minutes.items():
             self.table.setdefault(place, Counter()).update(figures.increments())
         for key, (value, expected) in states.items():

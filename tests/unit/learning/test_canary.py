@@ -10,6 +10,7 @@ import pytest
 from agents.canary import CanaryGuard
 from benchmarks.simulator.canaries import Harms, lives
 from gateway.composition.canary import end_canary
+from router_core.adapters.aws.ssm_policy import look
 from router_core.adapters.memory.state import MemoryStateStore
 from router_core.learning.canary_test import (
     FIRST_SHARE,
@@ -128,10 +129,12 @@ async def test_an_operators_own_share_is_not_held_back_but_ended_all_the_same() 
 def test_the_end_is_recorded_in_parameter_store_once() -> None:
     fake = filled("stable", "canary", stable=1, canary=2, share=0.1)
     found = Harm(metric="cost_usd", why="cost 3 against 1")
-    assert end_canary(store_of(fake), RUNNING, found)
+    now = look(store_of(fake)).rollout
+    assert not end_canary(store_of(fake), RUNNING, found), "another canary runs by now"
+    assert end_canary(store_of(fake), now, found)
     shift = parse_shift(fake.parameters[ROLLOUT][-1].value)
     assert (shift.share, shift.ramp) == (0.0, False)
     assert shift.change is not None
     assert (shift.change.action, shift.change.by, shift.change.why) == ("rollback", "tierwise", found.why)
-    assert not end_canary(store_of(fake), RUNNING, found)
-    assert json.loads(fake.parameters[ROLLOUT][-1].value)["change"]["before"] == "canary@2"
+    assert not end_canary(store_of(fake), now, found)
+    assert json.loads(fake.parameters[ROLLOUT][-1].value)["change"]["before"] == "canary@1"
