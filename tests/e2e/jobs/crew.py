@@ -45,8 +45,12 @@ class Crew:
             place = chance.randrange(len(self._processes))
             self._processes[place].kill()
             self._processes[place].wait()
+            ready = self._ready()
             self._processes[place] = self._start()
             self.killed += 1
+            # On a slow machine all would die before they began.
+            while self._ready() == ready and not self._over.wait(0.1):
+                pass
 
     def end(self) -> None:
         """Stop killing, then stop the workers."""
@@ -65,10 +69,13 @@ class Crew:
         """What workers wrote."""
         return (self._folder / "workers.txt").read_text(errors="replace")
 
+    def _ready(self) -> int:
+        return self.said.count("tierwise worker ready")
+
     def await_ready(self, count: int = 1) -> None:
         """Until so many workers have said that they work."""
         deadline = time.monotonic() + 60.0
-        while self.said.count("tierwise worker ready") < count:
+        while self._ready() < count:
             assert time.monotonic() < deadline, self.said[-2000:]
             time.sleep(0.05)
 

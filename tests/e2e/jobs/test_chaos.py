@@ -205,9 +205,9 @@ def without(site: Site, house: House, messages: int) -> list[str]:
     """Redis goes away, then also the database, then what carries the messages; the ids of requests that were accepted
     meanwhile."""
     # Some has been done and most is left: the queue also holds what comes twice.
-    assert waited(lambda: site.left() <= 0.95 * messages, 60.0)
+    assert waited(lambda: site.left() <= 0.95 * messages, 180.0)
     with site.without_redis():
-        assert waited(lambda: site.left() <= 0.8 * messages, 60.0)
+        assert waited(lambda: site.left() <= 0.8 * messages, 180.0)
         assert site.left() > 0
         with ThreadPoolExecutor(1) as pool, away(site.url)():
             asked = pool.submit(meanwhile, house)
