@@ -186,7 +186,7 @@ class Asker:
         agent, now = question.agent, self._now()
         self._figures.count(agent, outcome)
         self._breakers[agent] = breaker.failure(self._breakers[agent], rules, now)
-        said = f"{agent}: {error or type(error).__name__}"
+        said = f"{agent}: {str(error) or type(error).__name__}"
         if now >= self._said.get(said, -math.inf):
             self._said[said] = now + QUIET_S
             _log.warning("no advice for the agent %s", said, exc_info=error if outcome == "failed" else None)
