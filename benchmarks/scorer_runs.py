@@ -17,8 +17,9 @@ from router_core.adapters.scorer_weights import open_arrays
 from router_core.learning.scorer import TIER_HEADS, Scorer
 from router_core.learning.scorer_check import Check
 from router_core.learning.scorer_targets import TargetScorer, pairs_of
-from router_core.learning.training.baseline import Baseline
+from router_core.learning.training.baseline import Baseline, words_and_pairs
 from router_core.learning.training.checking import fitted_check
+from router_core.learning.training.features import Ragged
 from router_core.learning.training.fit import Material
 from router_core.learning.training.judged import Source, judged, read_sources
 from router_core.learning.training.packing import Arrays, material_of, trained, weighed_table
@@ -37,6 +38,7 @@ class Bench:
     sources: list[Source]
     material: Material
     table: Arrays
+    pairs: Ragged
 
     @property
     def by_name(self) -> dict[str, Source]:
@@ -53,7 +55,12 @@ def open_bench() -> Bench:
     rows = judged(sources)
     table = weighed_table(open_arrays()[0], rows.texts)
     models = {source.name: source.models for source in sources if source.models}
-    return Bench(sources=sources, material=material_of(rows, table, models, SEED), table=table)
+    return Bench(
+        sources=sources,
+        material=material_of(rows, table, models, SEED),
+        table=table,
+        pairs=words_and_pairs(rows.texts),
+    )
 
 
 def say(text: str) -> None:
@@ -84,7 +91,7 @@ def scored(bench: Bench, scorer: Scorer, rows: Ints) -> Lines:
 
 def baseline(bench: Bench, fit: Ints, rows: Ints) -> Lines:
     """The baseline's lines: one fit per table, and the tiers' own where a table was left out."""
-    judged_rows, block = bench.material.judged, bench.material.plain
+    judged_rows, block = bench.material.judged, bench.pairs
     tiers: Baseline | None = None
     lines: Lines = {}
     for name, source in bench.by_name.items():

@@ -1,7 +1,7 @@
 """Predictions for the models behind some targets: a model's own head where it was judged, else its tier's.
 
-A head that knows one model knows it for the kinds of text it was judged on. Where a text is unlike those, the tier's
-head, which has seen every kind, takes over by as much as there is doubt.
+A head that knows one model knows it for the kinds of text it was judged on. Elsewhere the tier's head, which has seen
+every kind, takes over.
 """
 
 from __future__ import annotations
@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from router_core.learning.scorer import DECIMALS, TIER_HEADS, Predicted, Readout, Scorer
+from router_core.learning.scorer import TIER_HEADS, Predicted, Readout, Scorer
 from router_core.learning.scorer_text import Reading
 
-TRUST_TIER: Final = 0.8
-"""Share of the tier's head at full doubt."""
 OF_TWO: Final = ("tier:device", "tier:cloud")
 TIER_PAIRS: Final = tuple((tier, tier) for tier in TIER_HEADS)
 
@@ -24,8 +22,7 @@ class TargetScorer:
     def __init__(self, scorer: Scorer, pairs: Sequence[tuple[str, str]]) -> None:
         self._scorer = scorer
         own = [model if model in scorer.heads else tier for tier, model in pairs]
-        self._many = len(pairs)
-        self._readout: Readout = scorer.readout([*own, *(tier for tier, _ in pairs)])
+        self._readout: Readout = scorer.readout(own, [tier for tier, _ in pairs])
 
     def predict(self, text: str) -> Predicted:
         """Per pair, in their order."""
@@ -33,19 +30,7 @@ class TargetScorer:
 
     def predict_reading(self, reading: Reading) -> Predicted:
         """The same from what was read."""
-        both = self._scorer.predict_reading(reading, self._readout)
-        share, n = TRUST_TIER * both.doubt, self._many
-        return Predicted(
-            quality=tuple(
-                round(q + share * (t - q), DECIMALS)
-                for q, t in zip(both.quality[:n], both.quality[n:], strict=True)
-            ),
-            tokens=tuple(
-                round(float(k ** (1 - share) * t**share), 1)
-                for k, t in zip(both.tokens[:n], both.tokens[n:], strict=True)
-            ),
-            doubt=both.doubt,
-        )
+        return self._scorer.predict_reading(reading, self._readout)
 
 
 def pairs_of(models: Sequence[str]) -> tuple[tuple[str, str], ...]:

@@ -1,4 +1,5 @@
-"""Where the training texts lie, as a few centres of their inputs, and what being far from all of them looks like.
+"""Where the training texts lie, as a few centres of their inputs, which head was judged where, and what being far from
+all of them looks like.
 
 "Far" is measured, not guessed: each kind of text (a coarse cluster) is left out once, and its distances from the
 others' centres show how a text of an unknown kind looks.
@@ -18,6 +19,8 @@ ROUNDS: Final = 8
 SAMPLE: Final = 6_000
 KNOWN_SHARE: Final = 0.98
 """So many of the training texts are not doubted at all."""
+FEW: Final = 10
+"""Judged texts near a centre that are worth half of full trust."""
 
 
 def centres_of(points: Floats, many: int, seed: int) -> Floats:
@@ -44,6 +47,14 @@ def doubt_range(points: Floats, centres: Floats, seed: int) -> Floats:
     ]
     far = float(np.median(medians)) if medians else 0.0
     return np.array([near, max(far, near * 1.25, near + 0.1)], np.float32)
+
+
+def trust_near(points: Floats, centres: Floats, known: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Per centre and head, how much the head was judged near it: 0 never, 255 often."""
+    nearest = _nearest(points, centres)
+    judged = np.stack([known[nearest == i].sum(axis=0) for i in range(len(centres))])
+    trust: NDArray[np.uint8] = np.rint(255 * judged / (judged + FEW)).astype(np.uint8)
+    return trust
 
 
 def distances(points: Floats, centres: Floats) -> Floats:

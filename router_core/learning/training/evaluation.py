@@ -81,13 +81,13 @@ def _token(column: list[Any] | None, row: int) -> float:
     return float((column[row] if column else None) or MISSING_TOKENS)
 
 
-def mixture_of(parts: Sequence[Rows], seed: int = 0) -> Rows:
+def mixture_of(parts: Sequence[Rows], seed: int = 0, bounds: Sequence[int] | None = None) -> Rows:
     """Pool of three-tier sources, each bounded."""
     taken = []
-    for rows in parts:
+    for rows, bound in zip(parts, bounds or [POOLED] * len(parts), strict=True):
         at = np.arange(len(rows.score))
-        if len(at) > POOLED:
-            at = np.random.default_rng(seed).choice(at, POOLED, replace=False)
+        if len(at) > bound:
+            at = np.random.default_rng(seed).choice(at, bound, replace=False)
         taken.append(rows.take(at))
     return Rows(**{n: np.concatenate([getattr(r, n) for r in taken]) for n in Rows.__dataclass_fields__})
 
@@ -138,10 +138,15 @@ def resampled(
 ) -> list[tuple[dict[str, float], dict[str, float]]]:
     """The figures of both routers in resamples of the same groups."""
     chance = np.random.default_rng(seed)
-    names, inverse = np.unique(rows.group, return_inverse=True)
-    members = np.split(np.argsort(inverse, kind="stable"), np.cumsum(np.bincount(inverse))[:-1])
     found = []
     for _ in range(rounds):
-        at = np.concatenate([members[i] for i in chance.integers(0, len(names), len(names))])
+        at = redrawn(rows, chance)
         found.append((figures(rows.take(at)), figures(other.take(at))))
     return found
+
+
+def redrawn(rows: Rows, chance: np.random.Generator) -> Ints:
+    """As many groups of the rows, drawn with replacement: their rows' places."""
+    names, inverse = np.unique(rows.group, return_inverse=True)
+    members = np.split(np.argsort(inverse, kind="stable"), np.cumsum(np.bincount(inverse))[:-1])
+    return np.concatenate([members[i] for i in chance.integers(0, len(names), len(names))])

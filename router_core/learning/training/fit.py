@@ -14,16 +14,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from router_core.learning.logistic import sigmoid
 from router_core.learning.scorer import COUNT_LIMIT, TIER_HEADS, VECTOR_SCALE
-from router_core.learning.scorer_text import HASHED
-from router_core.learning.training.baseline import Baseline
+from router_core.learning.scorer_text import TWICE
 from router_core.learning.training.calibration import Seen, calibrated, calibration_of
-from router_core.learning.training.clusters import CENTRES, centres_of, doubt_range
+from router_core.learning.training.clusters import CENTRES, centres_of, doubt_range, trust_near
 from router_core.learning.training.features import Block
 from router_core.learning.training.judged import Judged
 from router_core.learning.training.linear import PAIR_RIDGE, TIER_RIDGE, linear_readings, with_hidden
-from router_core.learning.training.network import Net, Shape, Target, bag_of, entries, fit, inputs, predict
+from router_core.learning.training.network import Net, Shape, Target, fit, inputs, predict
+from router_core.learning.training.words import Words, fit_words, rarity_of
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -32,9 +31,8 @@ Arrays = dict[str, NDArray[Any]]
 Progress = Callable[[float, str], None]
 IMPORTANCE: Final = 2.0
 OTHERS: Final = 0.5
-LINEAR_SHARE: Final = 0.7
-PULL: Final = 0.8
-"""Of the way to the mean that a text of full doubt is drawn."""
+PULL: Final = 0.5
+"""Of the way to the mean that a text is drawn where nothing like it was judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +83,10 @@ def fit_scorer(
     points = whole.points(rows)
     centres = centres_of(points, CENTRES, seed)
     arrays["centres"], arrays["doubt_range"] = centres, doubt_range(points, centres, seed)
+    arrays["trust"] = trust_near(points, centres, ~np.isnan(judged.scores[known]))
     arrays["prior"] = _prior(judged.scores[rows])
     say(1.0, "fitted")
-    return Fitted(arrays=arrays, unseen=calibrated(seen, arrays, LINEAR_SHARE))
+    return Fitted(arrays=arrays, unseen=calibrated(seen, arrays))
 
 
 class _Part:
@@ -98,15 +97,16 @@ class _Part:
         self._mean = counts.mean(axis=0).astype(np.float32)
         self._spread = (counts.std(axis=0) + 1e-3).astype(np.float32)
         self._plain = self._scaled(material.plain)
-        twins = _rows_of(self._scaled(material.disturbed), rows)
-        self._net = fit((_rows_of(self._plain, rows), twins), _target(material, rows), shape, seed)
+        twins = self._scaled(material.disturbed).take(rows)
+        self._net = fit((self._plain.take(rows), twins), _target(material, rows), shape, seed)
         columns = np.array([material.judged.heads.index(name) for name in material.routed])
         layer = with_hidden(self._net, self._plain, rows)
         judged = material.judged
         kinds = np.eye(len(judged.sources), dtype=np.float32)[judged.source[rows]]
         wanted = np.concatenate((judged.scores[np.ix_(rows, columns)], kinds), axis=1)
         self._linear, self._linear_bias = linear_readings(layer, wanted, _ridges(material))
-        self._words, self._words_bias = _word_readings(material, rows)
+        self._rarity = rarity_of(material.plain, rows)
+        self._words, self._words_bias = _word_readings(material, rows, self._rarity)
 
     def _scaled(self, block: Block) -> Block:
         counts = np.clip((block.counts - self._mean) / self._spread, -COUNT_LIMIT, COUNT_LIMIT)
@@ -127,8 +127,8 @@ class _Part:
         )
 
     def _by_words(self, rows: Ints) -> Doubles:
-        bag, _ = bag_of(self._words, *entries(self._plain, rows))
-        return sigmoid((bag + self._words_bias).astype(np.float64))
+        said = Words(self._plain, rows, self._rarity).read(self._words) + self._words_bias
+        return said.astype(np.float64)
 
     def points(self, rows: Ints) -> Floats:
         """What doubt is measured on: the inputs that are not learned."""
@@ -138,9 +138,11 @@ class _Part:
         """The file's form: small types, nets already averaged."""
         net: Net = self._net
         scale = (np.abs(net.bag).max(axis=0) / 127 + 1e-9).astype(np.float32)
-        words_scale = (np.abs(self._words).max(axis=0) / 127 + 1e-9).astype(np.float32)
+        words = self._words * self._rarity[:, None]
+        words_scale = (np.abs(words).max(axis=0) / 127 + 1e-9).astype(np.float32)
         return {
-            "words": np.rint(self._words / words_scale).astype(np.int8),
+            "words": np.rint(words / words_scale).astype(np.int8),
+            "rarity": self._rarity.astype(np.float16),
             "words_scale": words_scale,
             "words_bias": self._words_bias,
             "counts_mean": self._mean,
@@ -167,25 +169,18 @@ def _ridges(material: Material) -> list[float]:
     return heads + [TIER_RIDGE] * len(material.judged.sources)
 
 
-def _word_readings(material: Material, rows: Ints) -> tuple[Floats, Floats]:
-    """The baseline's reading of every routed head: another view of the text, wrong on other questions."""
-    weights = np.zeros((HASHED, len(material.routed)), np.float32)
+def _word_readings(material: Material, rows: Ints, rarity: Floats) -> tuple[Floats, Floats]:
+    """The words' reading of every routed head, one fit per set of heads that the same rows know."""
+    weights = np.zeros((TWICE, len(material.routed)), np.float32)
     bias = np.zeros(len(material.routed), np.float32)
     for names in material.together:
-        columns = [material.judged.heads.index(name) for name in names]
-        known = rows[~np.isnan(material.judged.scores[np.ix_(rows, np.array(columns))]).any(axis=1)]
+        columns = np.array([material.judged.heads.index(name) for name in names])
+        known = rows[~np.isnan(material.judged.scores[np.ix_(rows, columns)]).any(axis=1)]
         if len(known):
-            one = Baseline(material.judged, material.plain, known, names)
             place = [material.routed.index(name) for name in names]
-            weights[:, place], bias[place] = one.weights, one.bias
+            words = Words(material.plain, known, rarity)
+            weights[:, place], bias[place] = fit_words(words, material.judged.scores[np.ix_(known, columns)])
     return weights, bias
-
-
-def _rows_of(block: Block, rows: Ints) -> Block:
-    sizes = block.starts[rows + 1] - block.starts[rows]
-    starts = np.concatenate(([0], np.cumsum(sizes))).astype(np.int64)
-    flat = block.flat[np.arange(starts[-1]) + np.repeat(block.starts[rows] - starts[:-1], sizes)]
-    return Block(vectors=block.vectors[rows], counts=block.counts[rows], flat=flat, starts=starts)
 
 
 def _halves(groups: Ints, seed: int) -> Ints:

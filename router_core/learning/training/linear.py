@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.learning.training.features import Block
-from router_core.learning.training.network import Net, bag_of, entries, gelu, inputs
+from router_core.learning.training.network import Net, bag_of, gelu, inputs
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -32,7 +32,7 @@ def with_hidden(net: Net, block: Block, rows: Ints) -> Floats:
     parts = []
     for start in range(0, len(rows), 2048):
         some = rows[start : start + 2048]
-        bag, _ = bag_of(net.bag, *entries(block, some))
+        bag, _ = bag_of(net.bag, block.words.take(some))
         x = np.concatenate((inputs(block, some), bag), axis=1)
         parts.append(np.concatenate((x, gelu(x @ net.enter + net.enter_bias)), axis=1))
     return np.concatenate(parts)
@@ -42,20 +42,30 @@ def linear_readings(layer: Floats, scores: Floats, ridge: Sequence[float]) -> tu
     """Weights (layer x heads) and bias per head; heads with hardly any rows read their mean."""
     weights = np.zeros((layer.shape[1], scores.shape[1]))
     bias = np.full(scores.shape[1], 0.5)
-    for j in range(scores.shape[1]):
-        known = ~np.isnan(scores[:, j])
-        many = int(known.sum())
+    known = ~np.isnan(scores)
+    for heads in _alike(known):
+        rows = known[:, heads[0]]
+        many = int(rows.sum())
         if not many:
             continue
-        y = scores[known, j].astype(np.float64)
-        bias[j] = y.mean()
+        y = scores[rows][:, heads].astype(np.float64)
+        bias[heads] = y.mean(axis=0)
         if many < ENOUGH:
             continue
-        x = layer[known].astype(np.float64)
+        x = layer[rows].astype(np.float64)
         mean = x.mean(axis=0)
         x -= mean
-        square = x.T @ x
-        square[np.diag_indices(len(square))] += ridge[j] * min(MOST, max(1.0, FULL_ROWS / many))
-        weights[:, j] = np.linalg.solve(square, x.T @ (y - y.mean()))
-        bias[j] -= float(mean @ weights[:, j])
+        square, product = x.T @ x, x.T @ (y - y.mean(axis=0))
+        for i, j in enumerate(heads):
+            held = ridge[j] * min(MOST, max(1.0, FULL_ROWS / many))
+            weights[:, j] = np.linalg.solve(square + held * np.eye(len(square)), product[:, i])
+            bias[j] -= float(mean @ weights[:, j])
     return weights, bias
+
+
+def _alike(known: NDArray[np.bool_]) -> list[list[int]]:
+    """Heads that know the same rows: they share the costly product."""
+    by_rows: dict[bytes, list[int]] = {}
+    for j in range(known.shape[1]):
+        by_rows.setdefault(known[:, j].tobytes(), []).append(j)
+    return list(by_rows.values())

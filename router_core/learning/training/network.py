@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.learning.scorer_text import HASHED
-from router_core.learning.training.features import Block
+from router_core.learning.training.features import Block, Ragged
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -63,19 +63,14 @@ def inputs(block: Block, rows: Ints) -> Floats:
     return np.concatenate((block.vectors[rows], block.counts[rows]), axis=1)
 
 
-def entries(block: Block, rows: Ints) -> tuple[Ints, Ints]:
-    """Hashed rows of several texts, flattened, and where each text starts."""
-    sizes = block.starts[rows + 1] - block.starts[rows]
-    starts = np.concatenate(([0], np.cumsum(sizes)))[:-1]
-    offsets = np.repeat(block.starts[rows] - starts, sizes)
-    return block.flat[np.arange(sizes.sum()) + offsets], starts.astype(np.int64)
-
-
-def bag_of(table: Floats, flat: Ints, starts: Ints) -> tuple[Floats, Floats]:
-    """Sum of rows over the root of their number, and that factor."""
-    sizes = np.diff(np.concatenate((starts, [len(flat)])))
-    scale = (1.0 / np.sqrt(sizes)).astype(np.float32)[:, None]
-    return np.add.reduceat(table[flat], starts, axis=0) * scale, scale
+def bag_of(table: Floats, some: Ragged) -> tuple[Floats, Floats]:
+    """Weighted sum of rows over the root of the weights' sum, and that factor."""
+    if not len(some.starts):
+        return np.zeros((0, table.shape[1]), np.float32), np.zeros((0, 1), np.float32)
+    scale = (1.0 / np.sqrt(np.add.reduceat(some.often, some.starts))).astype(np.float32)[:, None]
+    rows = table.take(some.flat, axis=0)
+    rows *= some.often[:, None]
+    return np.add.reduceat(rows, some.starts, axis=0) * scale, scale
 
 
 def predict(net: Net, block: Block, rows: Ints) -> Floats:
@@ -83,7 +78,7 @@ def predict(net: Net, block: Block, rows: Ints) -> Floats:
     parts = []
     for start in range(0, len(rows), 2048):
         some = rows[start : start + 2048]
-        bag, _ = bag_of(net.bag, *entries(block, some))
+        bag, _ = bag_of(net.bag, block.words.take(some))
         hidden = gelu(np.concatenate((inputs(block, some), bag), axis=1) @ net.enter + net.enter_bias)
         parts.append(hidden @ net.leave.reshape(-1, net.leave.shape[2]) / net.leave.shape[0] + net.leave_bias)
     return np.concatenate(parts)
@@ -154,8 +149,8 @@ class _Fitting:
     def _step(self, rows: Ints, twins: NDArray[np.bool_], rate: float, step: int) -> None:
         shape, net, chance = self._shape, self.net, self._chance
         rows = np.concatenate((rows[~twins[rows]], rows[twins[rows]]))
-        raw, flat, starts = self._seen(rows, twins)
-        bag, scale = bag_of(net.bag, flat, starts)
+        raw, words = self._seen(rows, twins)
+        bag, scale = bag_of(net.bag, words)
         keep = (chance.random((len(rows), 1)) >= shape.drop_bag).astype(np.float32)
         x = np.concatenate((raw, bag * keep), axis=1)
         before = x @ net.enter + net.enter_bias
@@ -179,15 +174,13 @@ class _Fitting:
         self._adam("enter_bias", g_before.sum(axis=0), rate, step)
         self._adam("leave", parts.transpose(0, 2, 1) @ error, rate, step)
         self._adam("leave_bias", error.sum(axis=(0, 1)), rate, step)
-        self._adam_rows(flat, np.diff(np.concatenate((starts, [len(flat)]))), g_bag, rate, step)
+        self._adam_rows(words, g_bag, rate, step)
 
-    def _seen(self, rows: Ints, twins: NDArray[np.bool_]) -> tuple[Floats, Ints, Ints]:
+    def _seen(self, rows: Ints, twins: NDArray[np.bool_]) -> tuple[Floats, Ragged]:
         """Fixed inputs and hashed entries of rows, some in their disturbed form (those come last)."""
         plain, other = rows[~twins[rows]], rows[twins[rows]]
-        flat, starts = entries(self._blocks[0], plain)
-        flat_b, starts_b = entries(self._blocks[1], other)
-        raw = np.concatenate((inputs(self._blocks[0], plain), inputs(self._blocks[1], other)))
-        return raw, np.concatenate((flat, flat_b)), np.concatenate((starts, starts_b + len(flat)))
+        words = self._blocks[1].words.take(other).after(self._blocks[0].words.take(plain))
+        return np.concatenate((inputs(self._blocks[0], plain), inputs(self._blocks[1], other))), words
 
     def _adam(self, name: str, gradient: Floats, rate: float, step: int) -> None:
         weight, (m, v) = getattr(self.net, name), self._moments[name]
@@ -198,11 +191,11 @@ class _Fitting:
         if not name.endswith("bias"):
             weight *= np.float32(1 - rate * self._shape.decay)
 
-    def _adam_rows(self, flat: Ints, sizes: Ints, gradient: Floats, rate: float, step: int) -> None:
-        order = np.argsort(flat, kind="stable")
-        owner = np.repeat(np.arange(len(sizes)), sizes)[order]
-        rows, first = np.unique(flat[order], return_index=True)
-        total = np.add.reduceat(gradient[owner], first, axis=0)
+    def _adam_rows(self, words: Ragged, gradient: Floats, rate: float, step: int) -> None:
+        order = np.argsort(words.flat, kind="stable")
+        owner = np.repeat(np.arange(len(gradient)), words.sizes)[order]
+        rows, first = np.unique(words.flat[order], return_index=True)
+        total = np.add.reduceat(gradient[owner] * words.often[order, None], first, axis=0)
         m, v = self._moments["bag"]
         new_m = m[rows] + (1 - BETAS[0]) * (total - m[rows])
         new_v = v[rows] + (1 - BETAS[1]) * (total * total - v[rows])

@@ -13,7 +13,6 @@ from router_core.learning.scorer import TIER_HEADS, Scorer
 from router_core.learning.scorer_text import TextReader
 from router_core.learning.training.features import read_block
 from router_core.learning.training.fit import (
-    LINEAR_SHARE,
     PULL,
     Fitted,
     Material,
@@ -82,7 +81,6 @@ def trained(
     card = {
         "heads": list(judged.heads),
         "routed": list(material.routed),
-        "linear_share": LINEAR_SHARE,
         "pull": PULL,
         "rows": len(rows),
         "seed": seed,
