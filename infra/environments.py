@@ -83,7 +83,8 @@ class Environment:
     """One deployment. `keeps_data` retains tables, buckets and keys when a stack is deleted and refuses their
     deletion; `workflow` says what answers a synchronous request; `signals` whether hosts may show requests to Comprehend
     and Textract, where the settings ask for that; `deliberation` whether functions that decide may ask Nova, where the policy
-    wants that: those functions' asset then holds what they ask with."""
+    wants that: those functions' asset then holds what they ask with; `proposals` whether a gateway may write the policy: a
+    canary of a proposal that was accepted, where the policy takes proposals."""
 
     name: str
     account: str
@@ -99,6 +100,7 @@ class Environment:
     upper: UpperStacks
     signals: bool = False
     deliberation: bool = False
+    proposals: bool = False
 
 
 _ALL_ENDPOINTS: Final = (

@@ -6,11 +6,12 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from infra.constructs.edge.operated import operating, proposing
 from infra.constructs.functions.grants import Grant, grants
 from infra.constructs.functions.settings import own_variables
 from infra.constructs.judge.permissions import storing, taking
 from infra.environments import ENVIRONMENTS
-from router_core.deployment import DELIBERATES, rollout_parameter
+from router_core.deployment import DELIBERATES, policy_parameter, rollout_parameter
 from tests.architecture.code import ROOT
 
 SERVICES = {
@@ -39,6 +40,8 @@ NOT_A_FUNCTIONS = {
     "ssm:LabelParameterVersion": "operators promote and roll back",
     "ssm:UnlabelParameterVersion": "operators make room for versions",
 }
+READING = ("ssm:GetParameter", "ssm:GetParameterHistory", "ssm:GetParametersByPath")
+"""Calls of Parameter Store that write nothing."""
 LOCAL = ("close", "exceptions", "meta", "can_paginate")
 _CLIENT = re.compile(r"from types_boto3_(\w+)(?:\.client)? import \w+Client")
 _CALL = re.compile(r"\bself\._client\.(\w+)\(")
@@ -85,6 +88,24 @@ def test_one_function_may_write_one_parameter_the_rollout() -> None:
         ((name, (address,)),) = writing
         assert name == "analytics"
         assert address.endswith(f":parameter{rollout_parameter(environment.name)}")
+
+
+def test_a_gateway_writes_the_policy_only_where_proposals_may_act_and_nothing_but_the_policy() -> None:
+    for environment in ENVIRONMENTS.values():
+        assert not environment.proposals and proposing(environment) == ()
+        (written,) = [row.resources for row in operating(environment) if "ssm:PutParameter" in row.actions]
+        assert [address.split(":parameter")[1] for address in written] == [
+            rollout_parameter(environment.name)
+        ]
+    dev = replace(ENVIRONMENTS["dev"], proposals=True)
+    granted = {
+        action: {address.split(":parameter")[1] for address in row.resources}
+        for row in proposing(dev)
+        for action in row.actions
+    }
+    policy, rollout = policy_parameter("dev"), rollout_parameter("dev")
+    asked = {action: {policy} for action in calls() if action.startswith("ssm:") and action not in READING}
+    assert granted == {**asked, "ssm:GetParameterHistory": {policy, rollout}}
 
 
 def test_requests_are_shown_to_no_service_where_that_was_not_asked_for() -> None:
