@@ -47,6 +47,8 @@ class Tuned:
     def judging(self, rules: Judging) -> Judging:
         """The policy's rules with what is changed of them."""
         now = self.current
+        if now is NOTHING:  # asked with every answer
+            return rules
         rate = rules.rate if now.rate is None else now.rate
         return replace(
             rules, rate=rate, unsure_rate=rules.unsure_rate if now.unsure_rate is None else now.unsure_rate
