@@ -7,9 +7,9 @@ again; anything else it says is `StoreError`, without its words, which may hold 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -18,6 +18,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from router_core.adapters.sql.turns import Turns, take_turn
 from router_core.errors import ConfigurationError, StoreError
 
 T = TypeVar("T")
@@ -30,7 +31,9 @@ DRIVERS: Final = {
     "mariadb": "mysql+pymysql",
 }
 _BUSY_S: Final = 15.0
+_ANSWER_S: Final = 20.0
 _CONNECT_S: Final = 5
+_AWAY: Final = "the job store cannot be reached"
 _ROLLED_BACK: Final = frozenset(("1205", "1213", "1020", "40001", "40P01"))
 _AGAIN: Final = 5
 _THREADS: Final = 4
@@ -63,57 +66,72 @@ class Database:
         if login is not None:
             event.listen(self.engine, "do_connect", _logging_in(login))
         self._threads = ThreadPoolExecutor(_THREADS, "tierwise-sql")
+        self._turns = Turns(self._written) if sqlite_file(url) is not None else None
 
-    async def write(self, act: Callable[[Connection], T]) -> T:
-        """The act as one transaction. Raises `StoreError`."""
-        return await self._run(act, reading=False)
+    async def write(self, act: Callable[[Connection], T], *, durable: bool = True) -> T:
+        """The act as one transaction. Not `durable`: a power cut may undo it, because others then only do it again.
+        Raises `StoreError`."""
+        if self._turns is None:
+            return await _answered(self._threads.submit(transact, self.engine, act))
+        return await _answered(self._turns.write(act, durable))
 
     async def read(self, act: Callable[[Connection], T]) -> T:
         """The same for an act that changes nothing."""
-        return await self._run(act, reading=True)
+        return await _answered(self._threads.submit(transact, self.engine, act, reading=True))
 
     async def close(self) -> None:
         """End the connections; what still runs is waited for."""
+        if self._turns is not None:
+            await asyncio.to_thread(self._turns.close)
         await asyncio.to_thread(self._threads.shutdown)
         await asyncio.to_thread(self.engine.dispose)
 
-    async def _run(self, act: Callable[[Connection], T], *, reading: bool) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, lambda: transact(self.engine, act, reading=reading))
+    def _written(self, act: Callable[[Connection], Any], durable: bool) -> Any:
+        return transact(self.engine, act, durable=durable)
 
 
-def transact(engine: Engine, act: Callable[[Connection], T], *, reading: bool = False) -> T:
+async def _answered(running: Future[T]) -> T:
+    """What a thread gives. A server that takes bytes and answers nothing holds the thread, not whoever waits: after a while
+    nobody knows how it ended, and what has not begun is not done."""
+    try:
+        return await asyncio.wait_for(asyncio.wrap_future(running), _ANSWER_S)
+    except TimeoutError:
+        raise StoreError("the job store does not answer") from None
+    except SQLAlchemyError as error:
+        raise _refused(error) from None
+
+
+def transact(
+    engine: Engine, act: Callable[[Connection], T], *, reading: bool = False, durable: bool = True
+) -> T:
     """The act as one transaction, in this thread. Raises `StoreError`."""
     for left in reversed(range(_AGAIN)):
         try:
-            with _transaction(engine, reading=reading) as connection:
-                return act(connection)
-        except DBAPIError as error:
-            if not left or not _rolled_back(error):
-                raise StoreError(_told(error)) from None
-        except PoolTimeoutError:
-            raise StoreError("the job store has no connection left") from None
+            with engine.connect() as connection:
+                connection.execution_options(tierwise_reading=reading, tierwise_durable=durable)
+                with connection.begin():
+                    return act(connection)
         except SQLAlchemyError as error:
-            raise StoreError(f"the job store refused: {type(error).__name__}") from None
+            if not left or not _rolled_back(error):
+                raise _refused(error) from None
+        except sqlite3.OperationalError:
+            raise StoreError(_AWAY) from None
     raise StoreError("the job store did not settle")
 
 
-@contextmanager
-def _transaction(engine: Engine, *, reading: bool) -> Iterator[Connection]:
-    with engine.connect() as connection:
-        connection.execution_options(tierwise_reading=reading)
-        with connection.begin():
-            yield connection
+def _refused(error: SQLAlchemyError) -> StoreError:
+    if isinstance(error, PoolTimeoutError):
+        return StoreError("the job store has no connection left")
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    if lost or isinstance(error, OperationalError | InterfaceError):
+        return StoreError(_AWAY)
+    return StoreError(f"the job store refused: {type(error).__name__}")
 
 
-def _told(error: DBAPIError) -> str:
-    if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
-        return "the job store cannot be reached"
-    return f"the job store refused: {type(error).__name__}"
-
-
-def _rolled_back(error: DBAPIError) -> bool:
+def _rolled_back(error: SQLAlchemyError) -> bool:
     """Whether the database chose this transaction to end a deadlock: nothing of it happened."""
+    if not isinstance(error, DBAPIError):
+        return False
     said = error.orig
     code = getattr(said, "sqlstate", None) or (said.args[0] if said is not None and said.args else None)
     return str(code) in _ROLLED_BACK
@@ -164,6 +182,14 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    """A writer takes the lock at once: two that read first and then wrote could not both go on."""
-    reading = connection.get_execution_options().get("tierwise_reading", False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    options = connection.get_execution_options()
+    if options.get("tierwise_reading", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    raw: Any = connection.connection.dbapi_connection
+    durable = options.get("tierwise_durable", True)
+    if connection.info.get("durable", True) != durable:
+        # Only the wait for the disk differs: what comes later and waits brings the earlier along.
+        raw.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+        connection.info["durable"] = durable
+    take_turn(raw, _BUSY_S)

@@ -69,13 +69,13 @@ class SqlJobQueue:
             )
             return _begun(connection, queue, token)
 
-        return self._opened(await self._database.write(act), queue, token)
+        return self._opened(await self._database.write(act, durable=False), queue, token)
 
     async def extend(self, claim: Claim, lent_s: float) -> bool:
         """Keep it for `lent_s` from now; False when it is no longer this worker's. Raises `StoreError`."""
         until = self._clock.now_s() + lent_s
         values = {"visible_s": until, "publish_s": until + LOST_S}
-        return await self._database.write(lambda connection: _set(connection, claim, values))
+        return await self._database.write(lambda connection: _set(connection, claim, values), durable=False)
 
     async def release(self, claim: Claim, delay_s: float, reason: str, *, counted: bool = True) -> bool:
         """Give it back, to be lent again after `delay_s`; False when it is no longer this worker's. Not `counted`: the
