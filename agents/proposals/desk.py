@@ -15,11 +15,11 @@ from typing import Any, Final
 
 from agents.proposals.book import ProposalBook
 from agents.proposals.permitted import Wish, changed, check, moved_between
-from agents.proposals.proposal import BETTER, MAX_WORDS, Proposal, bounded
+from agents.proposals.proposal import MAX_WORDS, Proposal, bounded
 from router_core.errors import ConflictError, ForbiddenError, RequestError, StoreError, TierwiseError
 from router_core.policy.document import Policy
 from router_core.policy.parse import to_document
-from router_core.policy.proposals import CANARY, OFF
+from router_core.policy.proposals import BETTER, CANARY, OFF
 from router_core.policy.rollout import Rollout
 from router_core.ports import Clock, EventSink
 from router_core.record import dataclass
@@ -100,11 +100,12 @@ class ProposalDesk:
         return taken
 
     async def try_out(self, proposal: Proposal) -> bool:
-        """Start a canary without a person, where the policy allows it for what was shown to be better."""
-        allowed = self.ways.rollout().stable.proposals.mode == CANARY and proposal.verdict == BETTER
-        if not allowed or self.ways.push is None:
+        """Start a canary without a person, where the policy allows it for what past requests say."""
+        rules = self.ways.rollout().stable.proposals
+        if rules.mode != CANARY or not proposal.may_be_tried(rules.canary_at) or self.ways.push is None:
             return False
-        await self.accept(proposal.id, TIERWISE, f"shown to be better: {proposal.why}")
+        shown = "shown to be better" if proposal.verdict == BETTER else "not shown to be worse"
+        await self.accept(proposal.id, TIERWISE, f"{shown}: {proposal.why}"[:MAX_WORDS])
         return True
 
     async def _applicable(self, name: str) -> Policy:

@@ -15,13 +15,16 @@ from agents.proposals.permitted import Moved
 from router_core.errors import ConfigurationError
 from router_core.policy.document import Policy
 from router_core.policy.parse import from_document
+from router_core.policy.proposals import BETTER, NOT_WORSE
 from router_core.record import dataclass
 
 State = Literal["waiting", "accepted", "canary", "rejected"]
 STATES: Final = ("waiting", "accepted", "canary", "rejected")
 MAX_WORDS: Final = 500
 MAX_EVIDENCE_CHARS: Final = 24_000
-BETTER: Final = "better"
+UNDECIDED: Final = "not enough evidence"
+LEAST_DECISIONS: Final = 100
+"""Past decisions without which nothing is tried by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,15 @@ class Proposal:
     def verdict(self) -> str:
         """The evidence's word."""
         return "not simulated" if self.evidence is None else str(self.evidence.get("verdict"))
+
+    def may_be_tried(self, bar: str) -> bool:
+        """Whether the evidence speaks for a canary without a person, by the policy's `canary_at`. What would decide nothing otherwise, or
+        changes what a log cannot show, was not weighed, so it is not `not_worse` either."""
+        if self.verdict == BETTER or bar != NOT_WORSE or self.evidence is None:
+            return self.verdict == BETTER
+        seen = self.evidence.get("overall", {})
+        enough = seen.get("decisions", 0) >= LEAST_DECISIONS and seen.get("changed", 0.0) > 0.0
+        return self.verdict == UNDECIDED and enough and not self.evidence.get("not_visible")
 
     def policy(self) -> Policy:
         """Parsed and checked anew: what is stored lies outside this process. Raises `ConfigurationError`."""

@@ -19,7 +19,7 @@ from router_core.policy.deliberation import MODES, tenant_document, tenant_modes
 from router_core.policy.document import KEYED_SECTIONS, SCHEMA, SECTIONS, Policy
 from router_core.policy.guarding import guard_document, guard_policy
 from router_core.policy.judging import METHODS, MOST_JUDGES
-from router_core.policy.proposals import PROPOSAL_MODES
+from router_core.policy.proposals import CANARY_BARS, PROPOSAL_MODES
 from router_core.policy.verification import SHARES, WORDS
 
 MAX_BYTES: Final = 8000
@@ -57,6 +57,7 @@ _WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     **WORDS,
     "method": METHODS,
     "mode": PROPOSAL_MODES,
+    "canary_at": CANARY_BARS,
     "tiers": TIERS,
     **dict.fromkeys(("simple", "complex", "critical", "batch"), MODES),
 }

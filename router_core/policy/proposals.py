@@ -12,16 +12,19 @@ from router_core.record import dataclass
 
 OFF, PROPOSE, CANARY = "off", "propose", "canary"
 PROPOSAL_MODES: Final = (OFF, PROPOSE, CANARY)
+BETTER, NOT_WORSE = "better", "not_worse"
+CANARY_BARS: Final = (BETTER, NOT_WORSE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposals:
-    """`propose` stores what agents draft, for a person; `canary` also tries what past requests show to be better on `share` of
-    the sessions at most. Agents look every `every_h` hours. One proposal moves a key by `max_step` of its range (a key that is
+    """`propose` stores what agents draft, for a person; `canary` also tries on `share` of the sessions at most what past requests show
+    to be better, or, with `canary_at` not_worse, would decide otherwise and do not show to be worse: then the canary itself is the experiment. Agents look every `every_h` hours. One proposal moves a key by `max_step` of its range (a key that is
     an amount: of its value), and exploration never above `max_exploration`."""
 
     mode: str = OFF
     every_h: float = 24.0
     max_step: float = 0.1
+    canary_at: str = BETTER
     share: float = 0.05
     max_exploration: float = 0.02
