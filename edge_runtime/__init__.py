@@ -11,6 +11,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from edge_runtime.library.shelf import Library as Library
+    from edge_runtime.library.shelf import LibraryOptions as LibraryOptions
+    from edge_runtime.library.versions import Conditions as Conditions
+    from edge_runtime.library.versions import RefusedModelError as RefusedModelError
     from edge_runtime.sdk.answers import Answer as Answer
     from edge_runtime.sdk.answers import Delta as Delta
     from edge_runtime.sdk.answers import Fallback as Fallback
@@ -24,14 +28,18 @@ if TYPE_CHECKING:
     from edge_runtime.sdk.errors import OfflineError as OfflineError
     from edge_runtime.sdk.errors import OverBudgetError as OverBudgetError
     from edge_runtime.sdk.errors import SlowError as SlowError
+    from router_core.inference import Device as Device
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _PLACES: Final = {
-    "answers": ("Answer", "Delta", "Fallback", "Vectors"),
-    "blocking": ("BlockingClient",),
-    "client": ("Client", "Options"),
-    "errors": (
+    "router_core.inference": ("Device",),
+    "edge_runtime.library.shelf": ("Library", "LibraryOptions"),
+    "edge_runtime.library.versions": ("Conditions", "RefusedModelError"),
+    "edge_runtime.sdk.answers": ("Answer", "Delta", "Fallback", "Vectors"),
+    "edge_runtime.sdk.blocking": ("BlockingClient",),
+    "edge_runtime.sdk.client": ("Client", "Options"),
+    "edge_runtime.sdk.errors": (
         "ClientError",
         "DeclinedError",
         "GatewayError",
@@ -41,13 +49,14 @@ _PLACES: Final = {
     ),
 }
 _PLACE_OF: Final = {name: place for place, names in _PLACES.items() for name in names}
+__all__ = sorted(_PLACE_OF)
 
 
 def __getattr__(name: str) -> Any:
     place = _PLACE_OF.get(name)
     if place is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"edge_runtime.sdk.{place}"), name)
+    return getattr(import_module(place), name)
 
 
 def __dir__() -> list[str]:

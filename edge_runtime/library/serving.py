@@ -10,7 +10,9 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -20,7 +22,7 @@ from edge_runtime.library.residence import Residence
 from edge_runtime.library.trial import Shown, fault
 from edge_runtime.library.versions import Versions
 from router_core.errors import RefusedError, TargetError
-from router_core.execution import EmbeddingAnswer, ModelAnswer
+from router_core.execution import Chunk, EmbeddingAnswer, ModelAnswer
 from router_core.ports import EmbedCall, ModelCall
 
 Result = TypeVar("Result")
@@ -92,6 +94,35 @@ class LibraryModels:
     async def generate(self, model: str, call: ModelCall) -> ModelAnswer:
         """See `DeviceModels`."""
         return await self._served(model, lambda opened: opened.generate(call))
+
+    async def stream(self, model: str, call: ModelCall) -> AsyncGenerator[Chunk, None]:
+        """See `DeviceModels`. A candidate that fails before its first piece leaves the answer to the serving version."""
+        self._used(model)
+        standing, version = self._versions.standing(model), self._version(model)
+        if version == standing.active and standing.candidate is not None and standing.mode == "shadow":
+            self._shadow(model, standing.candidate, lambda opened: opened.generate(call))
+        parts, active = self._pieces(model, version, call), standing.active
+        if active is not None and active != version:
+            parts = _or_else(parts, lambda: self._pieces(model, active, call))
+        async with aclosing(parts):
+            async for chunk in parts:
+                yield chunk
+
+    async def _pieces(self, name: str, version: str, call: ModelCall) -> AsyncGenerator[Chunk, None]:
+        """Only failures are noted: how long a stream takes is up to whoever reads it."""
+        folder = self._versions.folder(name, version)
+        try:
+            async with (
+                self._residence.use(folder, _memory_mb(folder)) as opened,
+                aclosing(opened.stream(call)) as chunks,
+            ):
+                async for chunk in chunks:
+                    yield chunk
+        except RefusedError:
+            raise
+        except TargetError:
+            self._note(name, version, 0.0, failed=True)
+            raise
 
     async def embed(self, model: str, call: EmbedCall) -> EmbeddingAnswer:
         """See `DeviceModels`. Vectors come from the serving version alone: those of two versions do not mix."""
@@ -171,7 +202,28 @@ class LibraryModels:
         return version
 
 
+async def _or_else(
+    first: AsyncGenerator[Chunk, None], second: Callable[[], AsyncGenerator[Chunk, None]]
+) -> AsyncGenerator[Chunk, None]:
+    """The second stream where the first one fails before anything came."""
+    begun = False
+    try:
+        async with aclosing(first):
+            async for chunk in first:
+                begun = True
+                yield chunk
+        return
+    except TargetError as error:
+        if begun or isinstance(error, RefusedError):
+            raise
+    async with aclosing(second()) as chunks:
+        async for chunk in chunks:
+            yield chunk
+
+
+@lru_cache(maxsize=256)
 def _memory_mb(folder: Path) -> int:
+    """Of a version, which never changes where it lies."""
     try:
         return int(json.loads((folder / MANIFEST).read_text(encoding="utf-8")).get("min_ram_mb", 0))
     except (OSError, ValueError):

@@ -78,6 +78,7 @@ class Versions:
         free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
     ) -> None:
         self._root, self._trust, self._free = root, trust, free_bytes
+        self._known: dict[str, tuple[tuple[int, int], Standing]] = {}
         root.mkdir(parents=True, exist_ok=True)
 
     def pull(self, url: str, conditions: Conditions, line: Line | None = None) -> Manifest:
@@ -115,11 +116,18 @@ class Versions:
 
     def standing(self, name: str) -> Standing:
         """What serves and what is on trial."""
+        file = self._root / name / STATE
         try:
-            found: dict[str, Any] = json.loads((self._root / name / STATE).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            told = file.stat()
+            seen = (told.st_ino, told.st_mtime_ns)
+            known = self._known.get(name)
+            if known is None or known[0] != seen:
+                found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+                standing = Standing(**{**found, "failed": tuple(found.get("failed", ()))})
+                known = self._known[name] = (seen, standing)
+        except (OSError, ValueError, TypeError):
             return Standing()
-        return Standing(**{**found, "failed": tuple(found.get("failed", ()))})
+        return known[1]
 
     def activate(self, name: str, version: str) -> None:
         """This version serves from now on; nothing is on trial any more. Raises `RefusedModelError`."""

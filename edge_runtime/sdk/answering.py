@@ -2,58 +2,64 @@
 
 A request that stays has steps on this device alone, and these are run by `Home`, which holds no link. All others follow
 the decision's own order; the gateway is one step however many of its targets stand in it, because it decides anew among them.
+Where both may be asked at once, `speculating` says when, and whose answer counts.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any
 
 from edge_runtime.sdk.answers import Delta, Fallback, Trusting, Vectors, Wishes
-from edge_runtime.sdk.body import new_id, wire_body
+from edge_runtime.sdk.body import wire_body
 from edge_runtime.sdk.deciding import DEVICE, Turn
 from edge_runtime.sdk.errors import ClientError, DeclinedError, GatewayError
-from edge_runtime.sdk.forms import Known, Ready, at_gateway, at_home, ready_of
+from edge_runtime.sdk.forms import Known, Ready, at_gateway, ready_of
+from edge_runtime.sdk.here import Here, Keep
 from edge_runtime.sdk.home import Home
 from edge_runtime.sdk.link import GatewayLink
-from edge_runtime.sdk.outbox import Item
+from edge_runtime.sdk.speculating import ended, first_sure, speculates
 from edge_runtime.sdk.steps import Step, fallback_of, no_answer, step_timeout_s, steps_of, typed, with_tries
 from router_core.errors import TargetError
-
-Keep = Callable[[Item], Awaitable[None]]
 
 
 class Answering:
     """`keep` puts an item into the outbox."""
 
     def __init__(self, home: Home, link: GatewayLink | None, keep: Keep) -> None:
-        self._home, self._link, self._keep = home, link, keep
+        self._home, self._link, self._here = home, link, Here(home, keep)
 
     async def answer(self, turn: Turn, wishes: Wishes, standing: Trusting) -> Known:
         """Raises `ClientError` when no step gives an answer."""
         ready = ready_of(turn, standing)
         steps = steps_of(turn, self._link is not None)
-        ahead = self._speculation(turn, wishes, steps, ready)
+        if not speculates(turn, wishes, steps):
+            return await self._in_order(turn, steps, ready, {})
+        limit_s = step_timeout_s(turn, steps, 0)
+        away = asyncio.create_task(self._remote(turn, steps[0], ready, limit_s))
+        here = asyncio.create_task(self._here.whole(turn, steps[1], ready))
         try:
-            return await self._in_order(turn, steps, ready, ahead)
+            sure = await first_sure(here, away)
+            return sure or await self._in_order(turn, steps, ready, {0: away, 1: here})
         finally:
-            if ahead is not None:
-                ahead.cancel()
+            await ended(here, away)
 
     async def _in_order(
-        self, turn: Turn, steps: Sequence[Step], ready: Ready, ahead: asyncio.Task[Known] | None
+        self, turn: Turn, steps: Sequence[Step], ready: Ready, begun: Mapping[int, asyncio.Task[Known]]
     ) -> Known:
+        """One step after the other; those that have `begun` are waited for when it is their turn."""
         tries: list[Fallback] = []
         for i, step in enumerate(steps):
             try:
-                if step.tiers:
+                if i in begun:
+                    known = await begun[i]
+                elif step.tiers:
                     known = await self._remote(turn, step, ready, step_timeout_s(turn, steps, i))
                 else:
-                    known = await (ahead if ahead is not None and i == 1 else self._local(turn, step, ready))
+                    known = await self._here.whole(turn, step, ready)
             except ClientError as error:
                 tries.append(fallback_of(step, error))
             else:
@@ -89,7 +95,7 @@ class Answering:
     ) -> AsyncGenerator[Delta | Known, None]:
         if steps[i].tiers:
             return self._streamed(turn, steps[i], ready, step_timeout_s(turn, steps, i))
-        return self._whole(turn, steps[i], ready)
+        return self._here.streamed(turn, steps[i], ready)
 
     async def embed(self, turn: Turn, texts: Sequence[str]) -> Vectors:
         """Vectors by the chosen target alone."""
@@ -113,53 +119,6 @@ class Answering:
         except (KeyError, TypeError) as error:
             raise GatewayError("the gateway's answer holds no vectors") from error
         return Vectors(vectors=rows, model=decision.model, tier=decision.tier)
-
-    # ---- at home -----------------------------------------------------------------------------------------------------
-
-    async def _local(self, turn: Turn, step: Step, ready: Ready) -> Known:
-        report, began = new_id("rep"), time.perf_counter()
-        try:
-            given = await self._home.answer(turn, step.target, turn.table.policy.limits.deadline_ms / 1000.0)
-        except TargetError as error:
-            known = typed(error)
-            await self._tell(turn, step, report, began, status="failed", reason=known.reason)
-            raise known from error
-        except asyncio.CancelledError:
-            await asyncio.shield(self._tell(turn, step, report, began, status="cancelled"))
-            raise
-        await self._tell(
-            turn, step, report, began, status="completed", output_tokens=given.usage.completion_tokens
-        )
-        return Known(answer=at_home(turn, step.target, ready, given, _ms(began)), report=report)
-
-    async def _whole(self, turn: Turn, step: Step, ready: Ready) -> AsyncGenerator[Delta | Known, None]:
-        known = await self._local(turn, step, ready)
-        yield Delta(text=known.answer.text or "")
-        yield known
-
-    def _speculation(
-        self, turn: Turn, wishes: Wishes, steps: Sequence[Step], ready: Ready
-    ) -> asyncio.Task[Known] | None:
-        """The device's own try, started while the gateway is asked; only where the decision permits the device anyway."""
-        if not wishes.get("speculate") or len(steps) < 2 or not steps[0].tiers:
-            return None
-        task = asyncio.create_task(self._local(turn, steps[1], ready))
-        # Its failure matters only when its turn comes.
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return task
-
-    async def _tell(self, turn: Turn, step: Step, report: str, began: float, **what: Any) -> None:
-        """A report holds no word of the request: who, how, how long."""
-        body = {
-            "id": report,
-            "target": step.target,
-            "time_s": round(time.time(), 3),
-            "task": turn.context.task,
-            "policy": turn.decision.policy,
-            "latency_ms": round(_ms(began), 3),
-            **what,
-        }
-        await self._keep(Item(id=report, kind="report", body=body))
 
     # ---- at the gateway ----------------------------------------------------------------------------------------------
 

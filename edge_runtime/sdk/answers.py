@@ -25,6 +25,7 @@ class Wishes(TypedDict, total=False):
     residency: str
     max_tokens: int
     temperature: float
+    response_format: Mapping[str, Any]
     session_id: str
     user: str
     deadline_s: float

@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar, Unpack
 from edge_runtime.sdk.answers import Answer, Delta, Vectors, Wishes
 from edge_runtime.sdk.body import Prompt
 from edge_runtime.sdk.client import Client, Options
+from router_core.decision import RoutingDecision
 
 Result = TypeVar("Result")
 
@@ -73,6 +74,18 @@ class BlockingClient:
         finally:
             self._run(parts.aclose())
 
+    def decide(self, prompt: Prompt, **wishes: Unpack[Wishes]) -> RoutingDecision:
+        """See `Client.decide`."""
+        return self._run(_decided(self._client, prompt, wishes))
+
+    def warm(self) -> None:
+        """See `Client.warm`."""
+        self._run(self._client.warm())
+
+    def waiting(self) -> dict[str, int]:
+        """See `Client.waiting`."""
+        return self._run(self._client.waiting())
+
     def feedback(self, answer_id: str, score: float) -> None:
         """See `Client.feedback`."""
         self._run(self._client.feedback(answer_id, score))
@@ -100,6 +113,11 @@ async def _made(
 ) -> Client:
     """Locks and events of a client belong to the loop it is made on."""
     return Client(gateway, key=key, trust=trust, options=options)
+
+
+async def _decided(client: Client, prompt: Prompt, wishes: Wishes) -> RoutingDecision:
+    """On the loop's thread, which alone may ask the platform for its state."""
+    return client.decide(prompt, **wishes)
 
 
 async def _next(parts: Any) -> Delta | Answer | None:

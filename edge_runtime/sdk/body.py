@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from edge_runtime.sdk.answers import Wishes
+from edge_runtime.sdk.wishes import check_wishes
 from router_core.inference import (
     TIERS,
     Caller,
@@ -30,7 +31,8 @@ def new_id(kind: str) -> str:
 
 
 def request_of(prompt: Prompt, wishes: Wishes, device: Device, network: Network) -> InferenceRequest:
-    """The request as `decide()` reads it."""
+    """The request as `decide()` reads it. Raises TypeError and ValueError for wishes that do not exist."""
+    check_wishes(wishes)
     messages: tuple[Message, ...] = (
         ({"role": "user", "content": prompt},) if isinstance(prompt, str) else tuple(prompt)
     )
@@ -40,7 +42,11 @@ def request_of(prompt: Prompt, wishes: Wishes, device: Device, network: Network)
         caller=OWNER,
         messages=messages,
         task=wishes.get("task"),
-        params=Params(max_tokens=wishes.get("max_tokens"), temperature=wishes.get("temperature")),
+        params=Params(
+            max_tokens=wishes.get("max_tokens"),
+            temperature=wishes.get("temperature"),
+            response_format=wishes.get("response_format"),
+        ),
         preferences=Preferences(
             optimize=wishes.get("optimize", "balanced"),
             max_latency_ms=wishes.get("max_latency_ms"),
@@ -64,7 +70,11 @@ def wire_body(request: InferenceRequest, *, tiers: Sequence[str], stream: bool) 
         "task": request.task,
         "stream": stream,
         "params": _given(
-            {"max_tokens": request.params.max_tokens, "temperature": request.params.temperature}
+            {
+                "max_tokens": request.params.max_tokens,
+                "temperature": request.params.temperature,
+                "response_format": request.params.response_format,
+            }
         ),
         "preferences": _given(
             {

@@ -28,6 +28,7 @@ from edge_runtime.sdk.errors import ClientError, DeclinedError, OfflineError, Sl
 from edge_runtime.sdk.forms import Known
 from edge_runtime.sdk.home import FolderModels, Home, ServedModels, own_specs
 from edge_runtime.sdk.link import GatewayLink
+from edge_runtime.sdk.machine import own_device
 from edge_runtime.sdk.outbox import FullError, Item, Outbox
 from edge_runtime.sdk.trusted import BundleKeeper
 from edge_runtime.store import SHIPPED
@@ -47,8 +48,8 @@ _REMEMBERED: Final = 512
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """`home`: the folder where the client keeps its bundle and its outbox, None for nothing on disk. `models`: model
-    folders by name, the shipped one when not given; `serving` replaces them by models of one's own keeping, such as
-    `LibraryModels`. `device` and `network_type` are the platform's own words, called
+    folders by name, the shipped one when not given; `serving` replaces them by a `Library`, or by models of one's own
+    keeping. `device` and `network_type` are the platform's own words, called
     often and cheap; on Android and iOS they are the only source; `look_s` is how old their word may be.
     `clock` gives wall seconds."""
 
@@ -81,7 +82,8 @@ class Client:
         self.network = NetworkWatch(chosen.network_type)
         self._keeper = BundleKeeper(Trust(trust), chosen.home, chosen.clock)
         self._models = chosen.serving or FolderModels(chosen.models, threads=chosen.threads)
-        self._router = DeviceRouter(own_specs(self._models.names()), Policy())
+        self._names = self._models.names()
+        self._router = DeviceRouter(own_specs(self._names), Policy())
         if self._keeper.bundle is not None:
             self._router.obey(self._keeper.bundle)
         file = None if chosen.home is None else chosen.home / "outbox.sqlite"
@@ -130,7 +132,11 @@ class Client:
         await self._models.warm()
 
     async def refresh(self) -> bool:
-        """Ask for a newer bundle; whether a valid one is there now. What is there stays when this fails."""
+        """Ask for a newer bundle, and look which models lie here; whether a valid bundle is there now. What is there stays
+        when this fails."""
+        if (names := self._models.names()) != self._names:
+            self._names = names
+            self._router.install(own_specs(names))
         if self._link is not None:
             with contextlib.suppress(ClientError):
                 said = await self._link.fetch("/device/bundle", timeout_s=BUNDLE_TIMEOUT_S, etag=self._etag)
@@ -280,19 +286,3 @@ class Client:
             left = BUNDLE_S if bundle is None else (bundle.expires_s - self._options.clock()) / 3
             await asyncio.sleep(min(BUNDLE_S, max(1.0, left, self.network.retry_in_s)))
             await self.refresh()
-
-
-def own_device() -> Device:
-    """This machine as psutil and /proc see it. Its load is the share of its time that one more thread would wait for a CPU:
-    a processor at work is no reason to go without a model of a few milliseconds, one that gives it no turn is."""
-    from edge_runtime.probe import read_device
-
-    state = read_device()
-    return Device(
-        battery=state.battery,
-        charging=state.charging,
-        thermal=state.thermal,
-        memory_free_mb=state.memory_free_mb,
-        cpu_load=state.cpu_wait,
-        executes=True,
-    )

@@ -44,12 +44,21 @@ class DeviceRouter:
     def __init__(self, own: Sequence[TargetSpec], policy: Policy) -> None:
         self._own = tuple(own)
         self._context = ContextAgent()
-        targets = tuple(Target(spec=spec, state=UP) for spec in self._own)
-        self.home = compile_table(ResourceState.of(targets), policy)
+        self._bundle: Bundle | None = None
+        self.home = self._alone(policy)
         self.all: TargetTable | None = None
+
+    def install(self, own: Sequence[TargetSpec]) -> None:
+        """Other models lie here now."""
+        self._own = tuple(own)
+        if self._bundle is None:
+            self.home = self._alone(self.home.policy)
+        else:
+            self.obey(self._bundle)
 
     def obey(self, bundle: Bundle) -> None:
         """Decide by this bundle from now on. Of the device's targets only those count whose model is here."""
+        self._bundle = bundle
         installed = {spec.model for spec in self._own}
         here = tuple(
             target
@@ -59,6 +68,12 @@ class DeviceRouter:
         away = tuple(target for target in bundle.state.targets if target.spec.tier != DEVICE)
         self.home = compile_table(ResourceState.of(here), bundle.policy)
         self.all = compile_table(ResourceState.of((*here, *away)), bundle.policy)
+
+    def _alone(self, policy: Policy) -> TargetTable:
+        """What is here by what the package says of it, while no bundle says it."""
+        return compile_table(
+            ResourceState.of(tuple(Target(spec=spec, state=UP) for spec in self._own)), policy
+        )
 
     def read(self, request: InferenceRequest, history: History = NO_HISTORY) -> RequestContext:
         """What the request is, by the policy in force; valid or not, a policy's rules of privacy stay."""

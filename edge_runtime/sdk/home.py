@@ -6,7 +6,8 @@ Models are opened with their first use, on the thread that owns them; what canno
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,7 +15,7 @@ from edge_runtime.opening import open_model
 from edge_runtime.sdk.deciding import Turn
 from router_core.adapters.data_files import DeclaredTarget, load_data, target_spec
 from router_core.errors import RefusedError
-from router_core.execution import EmbeddingAnswer, ModelAnswer
+from router_core.execution import Chunk, EmbeddingAnswer, ModelAnswer
 from router_core.ports import EmbedCall, ModelCall
 from router_core.resources import TargetSpec
 
@@ -24,13 +25,15 @@ class DeviceModels(Protocol):
 
     async def generate(self, model: str, call: ModelCall) -> ModelAnswer: ...
 
-    async def embed(self, model: str, call: EmbedCall) -> EmbeddingAnswer: ...
+    def stream(self, model: str, call: ModelCall) -> AsyncGenerator[Chunk, None]: ...
 
-    def names(self) -> tuple[str, ...]: ...
+    async def embed(self, model: str, call: EmbedCall) -> EmbeddingAnswer: ...
 
 
 class ServedModels(DeviceModels, Protocol):
-    """Models that a client opens and closes."""
+    """Models that a client opens and closes. `names` may change while it runs."""
+
+    def names(self) -> tuple[str, ...]: ...
 
     async def warm(self) -> None: ...
 
@@ -45,18 +48,13 @@ class Home:
 
     async def answer(self, turn: Turn, target: str, timeout_s: float) -> ModelAnswer:
         """Raises `TargetError`; a model that is not sure enough refuses."""
-        request, policy = turn.request, turn.table.policy
-        model = turn.table.targets[turn.table.index[target]].spec.model
-        call = ModelCall(
-            request_id=request.request_id,
-            model=model,
-            messages=request.messages,
-            params=request.params,
-            task=turn.context.task,
-            timeout_s=timeout_s,
-            min_confidence=policy.thresholds.device_confidence,
-        )
-        return await self._models.generate(model, call)
+        call = _call(turn, target, timeout_s)
+        return await self._models.generate(call.model, call)
+
+    def stream(self, turn: Turn, target: str, timeout_s: float) -> AsyncGenerator[Chunk, None]:
+        """The same as it comes; `timeout_s` until it begins."""
+        call = _call(turn, target, timeout_s)
+        return self._models.stream(call.model, call)
 
     async def embed(self, turn: Turn, target: str, texts: Sequence[str], timeout_s: float) -> EmbeddingAnswer:
         """Raises `TargetError`."""
@@ -65,6 +63,19 @@ class Home:
             request_id=turn.request.request_id, model=model, inputs=tuple(texts), timeout_s=timeout_s
         )
         return await self._models.embed(model, call)
+
+
+def _call(turn: Turn, target: str, timeout_s: float) -> ModelCall:
+    request = turn.request
+    return ModelCall(
+        request_id=request.request_id,
+        model=turn.table.targets[turn.table.index[target]].spec.model,
+        messages=request.messages,
+        params=request.params,
+        task=turn.context.task,
+        timeout_s=timeout_s,
+        min_confidence=turn.table.policy.thresholds.device_confidence,
+    )
 
 
 class FolderModels:
@@ -83,6 +94,12 @@ class FolderModels:
         """See `DeviceModels`."""
         answer: ModelAnswer = await (await self._opened(model)).generate(call)
         return answer
+
+    async def stream(self, model: str, call: ModelCall) -> AsyncGenerator[Chunk, None]:
+        """See `DeviceModels`."""
+        async with aclosing((await self._opened(model)).stream(call)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     async def embed(self, model: str, call: EmbedCall) -> EmbeddingAnswer:
         """See `DeviceModels`."""

@@ -55,22 +55,20 @@ class Item:
 
 
 class Outbox:
-    """`file` None keeps it in memory: then a restart loses what was not sent."""
+    """`file` None keeps it in memory: then a restart loses what was not sent. A file that is no database any more, after a
+    power cut or a broken disk, is put aside as `.broken`: an app must not fail to start over reports."""
 
     def __init__(
         self, file: Path | None, *, max_bytes: int = MAX_BYTES, now_s: Callable[[], float] = time.time
     ) -> None:
         self._max_bytes, self._now_s = max_bytes, now_s
-        if file is not None and not file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            # Requests that wait hold what their user wrote.
-            os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
-        self._db = sqlite3.connect(
-            file or ":memory:", timeout=5.0, isolation_level=None, check_same_thread=False
-        )
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(_SCHEMA)
+        try:
+            self._db = _opened(file)
+        except sqlite3.DatabaseError as error:
+            if file is None or isinstance(error, sqlite3.OperationalError):
+                raise
+            os.replace(file, file.with_suffix(".broken"))
+            self._db = _opened(file)
 
     def put(self, item: Item) -> None:
         """Keep an item; one whose id is there already changes nothing. Raises `FullError` for a request that does not
@@ -183,6 +181,22 @@ class Outbox:
                 "INSERT INTO counts VALUES ('dropped', ?) ON CONFLICT (name) DO UPDATE SET value = value + ?",
                 (count, count),
             )
+
+
+def _opened(file: Path | None) -> sqlite3.Connection:
+    if file is not None and not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # Requests that wait hold what their user wrote.
+        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+    db = sqlite3.connect(file or ":memory:", timeout=5.0, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=NORMAL")
+        db.executescript(_SCHEMA)
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
 
 
 class _transaction:

@@ -192,3 +192,29 @@ def test_a_kill_at_any_moment_loses_nothing_that_was_acknowledged(
         found = {row[0] for row in db.execute("SELECT id FROM items")}
     db.close()
     assert {f"rep_{number:08d}" for number in range(said + 1)} <= found
+
+
+def test_a_file_that_is_no_database_any_more_is_put_aside(tmp_path: Path) -> None:
+    file = tmp_path / "outbox.sqlite"
+    file.write_bytes(b"not a database, whatever it was before" * 100)
+    box = Outbox(file)
+    box.put(report(1))
+    assert box.waiting()["report"] == 1
+    assert (tmp_path / "outbox.broken").is_file()
+    box.close()
+
+
+def test_what_is_counted_is_what_is_there(tmp_path: Path) -> None:
+    clock = Clock()
+    box = Outbox(tmp_path / "outbox.sqlite", max_bytes=3_000, now_s=clock)
+    for number in range(60):
+        box.put(report(number, size=20))
+        if number % 7 == 0:
+            box.delivered([item.id for item in box.due(("report",), 3)])
+    again = Outbox(tmp_path / "outbox.sqlite", max_bytes=3_000, now_s=clock)
+    database = sqlite3.connect(tmp_path / "outbox.sqlite")
+    summed = database.execute("SELECT SUM(size) FROM items").fetchone()[0]
+    assert database.execute("SELECT value FROM counts WHERE name = 'bytes'").fetchone()[0] == summed
+    assert 0 < summed <= 3_000
+    for each in (box, again, database):
+        each.close()
