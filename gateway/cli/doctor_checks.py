@@ -17,7 +17,7 @@ from gateway.composition.plan import Plan, PlannedTarget, plan
 from gateway.composition.policy import rollout_now
 from gateway.composition.sandbox import NOT_STARTED
 from gateway.settings.loading import load
-from gateway.settings.schema import Settings
+from gateway.settings.schema import DeliberationSettings, Settings
 from router_core.errors import TierwiseError
 from router_core.inference import TIERS
 
@@ -50,6 +50,7 @@ def examine(config: str | None, *, sandbox: bool) -> list[Finding]:
         _redis(settings),
         *_stores(settings),
         *_guards(settings),
+        *_deliberation(settings),
         *_surroundings(),
     ]
 
@@ -87,14 +88,15 @@ def _target(target: PlannedTarget) -> Finding:
     if target.stand_in:
         return _ok(what, "stand-in, started with the sandbox")
     if url is None:
-        signed = bool(os.environ.get("AWS_ACCESS_KEY_ID") or os.environ.get("AWS_PROFILE"))
-        return Finding(
-            verdict="ok" if signed else "note",
-            what=what,
-            detail=f"Amazon Bedrock in {target.spec.region or 'the default region'}; "
-            + ("credentials in the environment" if signed else "no credentials in the environment"),
-        )
+        return _signed(what, f"Amazon Bedrock in {target.spec.region or 'the default region'}")
     return _reach(what, url)
+
+
+def _signed(what: str, where: str) -> Finding:
+    """A service of AWS, which is not asked here: it may cost."""
+    if os.environ.get("AWS_ACCESS_KEY_ID") or os.environ.get("AWS_PROFILE"):
+        return _ok(what, f"{where}; credentials in the environment")
+    return _note(what, f"{where}; no credentials in the environment")
 
 
 def _reach(what: str, url: str) -> Finding:
@@ -192,6 +194,28 @@ def _guards(settings: Settings) -> Iterator[Finding]:
             yield _fail(f"guard {name}", "the policy asks it, and no [[guards]] has this name")
 
 
+def _deliberation(settings: Settings) -> Iterator[Finding]:
+    """Where agents' models are, and whether the policy has them asked: one without the other is a gateway that does not think."""
+    with suppress(TierwiseError):
+        wanted = rollout_now(settings.policy).stable.thinks()
+        asked = settings.deliberation
+        if asked.region is not None or asked.endpoint_url is not None:
+            yield _nova(asked)
+            if not wanted:
+                yield _note("deliberation", "the policy in force has no agent think")
+        elif wanted:
+            yield _note("deliberation", "the policy has agents think, but deliberation.region is not set")
+
+
+def _nova(asked: DeliberationSettings) -> Finding:
+    what = "deliberation"
+    if absent := [name for name in ("boto3", "strands") if find_spec(name) is None]:
+        return _fail(what, f"{', '.join(absent)} not installed: pip install 'tierwise[aws,deliberation]'")
+    if asked.endpoint_url is not None:
+        return _reach(what, asked.endpoint_url)
+    return _signed(what, f"Nova in {asked.region}")
+
+
 def _surroundings() -> Iterator[Finding]:
     for extra, modules in EXTRAS.items():
         absent = [module for module in modules if find_spec(module) is None]
@@ -225,6 +249,10 @@ def _foreign(name: str) -> Path | None:
 
 def _ok(what: str, detail: str) -> Finding:
     return Finding(verdict="ok", what=what, detail=detail)
+
+
+def _note(what: str, detail: str) -> Finding:
+    return Finding(verdict="note", what=what, detail=detail)
 
 
 def _fail(what: str, detail: str) -> Finding:

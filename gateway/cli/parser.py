@@ -109,7 +109,7 @@ def _explain(parser: Parser) -> None:
     parser.add_argument(
         "--deliberate",
         action="store_true",
-        help="decide in this process, ask the router's model as well, show both",
+        help="decide in this process, ask the agents' models as well, show both",
     )
     parser.add_argument(
         "--replay", metavar="ID", help="decide a recorded request again and compare bit by bit"

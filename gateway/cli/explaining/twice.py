@@ -11,6 +11,7 @@ import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any, Final
 
 from agents.weighing import Weighing
@@ -34,6 +35,8 @@ def explain_twice(options: argparse.Namespace) -> dict[str, Any]:
     settings = load(options.config, os.environ)
     with _bedrock(settings, sandbox=options.sandbox) as access:
         made = plan(settings, os.environ, sandbox=options.sandbox, access=access)
+        if not made.targets:
+            raise ConfigurationError("no target is configured: name some in the settings, or use --sandbox")
         weighing = decided(options, made)
         return asyncio.run(_both(made, weighing))
 
@@ -61,6 +64,8 @@ async def _both(made: Plan, weighing: Weighing) -> dict[str, Any]:
             "nobody to ask: set deliberation.region (and AWS credentials), or use --sandbox"
         )
     try:
+        # Loading what asks takes seconds, which are not a model's.
+        await asyncio.to_thread(import_module, "agents.deliberation.strands_client")
         thought = await thinking.consider(weighing, WITHIN_S)
         outcomes = [word for _, word in thinking.numbers().outcomes]
     finally:
