@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+import sys
 import time
 from collections.abc import Callable
 from typing import Final
@@ -36,6 +37,7 @@ class NetworkWatch:
     ) -> None:
         self._type_of, self._now_s = type_of, now_s
         self._rtt_ms: float | None = None
+        self._last_rtt_ms: float | None = None
         self._jitter_ms = 0.0
         self._bandwidth_mbps: float | None = None
         self._loss = 0.0
@@ -60,24 +62,33 @@ class NetworkWatch:
         """How long the network is believed to be away, still."""
         return max(0.0, self._away_until - self._now_s())
 
-    def exchanged(self, size_bytes: int, seconds: float) -> None:
-        """An exchange that came to its end: the network is there."""
+    def exchanged(self, size_bytes: int, seconds: float, rtt_ms: float | None = None) -> None:
+        """An exchange that came to its end: the network is there. `rtt_ms`: what the kernel measured on its connection; without
+        it a small exchange stands for a round trip."""
         self._pause_s = self._away_until = 0.0
         self._loss += RATE * (0.0 - self._loss)
-        if size_bytes <= SMALL_BYTES:
-            self.round_trip(seconds * 1000.0)
-        elif size_bytes >= LARGE_BYTES and seconds > 0:
+        if rtt_ms is not None or size_bytes <= SMALL_BYTES:
+            self.round_trip(seconds * 1000.0 if rtt_ms is None else rtt_ms)
+        if size_bytes >= LARGE_BYTES and seconds > 0:
             mbps = size_bytes * 8 / 1e6 / seconds
             before = self._bandwidth_mbps
             self._bandwidth_mbps = mbps if before is None else before + RATE * (mbps - before)
 
+    def answered(self, rtt_ms: float | None) -> None:
+        """A call whose time is not the network's came to its end: the network is there."""
+        self._pause_s = self._away_until = 0.0
+        self._loss += RATE * (0.0 - self._loss)
+        if rtt_ms is not None:
+            self.round_trip(rtt_ms)
+
     def round_trip(self, rtt_ms: float) -> None:
         """One measured round trip; jitter is the mean change from one to the next, as in RFC 3550."""
-        before = self._rtt_ms
-        if before is None:
+        before, last = self._rtt_ms, self._last_rtt_ms
+        self._last_rtt_ms = rtt_ms
+        if before is None or last is None:
             self._rtt_ms = rtt_ms
             return
-        self._jitter_ms += RATE * (abs(rtt_ms - before) - self._jitter_ms)
+        self._jitter_ms += RATE * (abs(rtt_ms - last) - self._jitter_ms)
         self._rtt_ms = before + RATE * (rtt_ms - before)
 
     def failed(self, *, lost: bool) -> None:
@@ -92,8 +103,10 @@ class NetworkWatch:
         self._pause_s = self._away_until = 0.0
 
 
-def tcp_round_trip_ms(connection: socket.socket) -> float | None:
-    """What the kernel measured on an open connection; None where it does not tell."""
+def tcp_round_trip_ms(connection: socket.socket | None) -> float | None:
+    """What the kernel measured on an open connection; None where it does not tell (Linux and Android do)."""
+    if connection is None or sys.platform != "linux":
+        return None
     with contextlib.suppress(OSError, struct.error, AttributeError):
         info = connection.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 104)
         microseconds: int = struct.unpack_from("I", info, _RTT_AT)[0]

@@ -20,6 +20,7 @@ from edge_runtime.library.manifest import Manifest
 from edge_runtime.library.residence import BUDGET_MB, IDLE_S, Residence
 from edge_runtime.library.serving import LibraryModels
 from edge_runtime.library.versions import Conditions, Mode, Standing, Versions
+from edge_runtime.network import NetworkWatch
 from edge_runtime.protocol.envelope import Trust
 from edge_runtime.sdk.home import DeviceModels, FolderModels
 from edge_runtime.store import SHIPPED
@@ -61,11 +62,17 @@ class Library:
     # ---- what lies here --------------------------------------------------------------------------------------------------
 
     async def pull(
-        self, url: str, conditions: Conditions | None = None, *, progress: Progress | None = None
+        self,
+        url: str,
+        conditions: Conditions | None = None,
+        *,
+        progress: Progress | None = None,
+        watch: NetworkWatch | None = None,
     ) -> Manifest:
         """Fetch and install the signed version at `url`; interrupted, the next call goes on. `conditions`: by default Wi-Fi
-        is asked for, and the platform is believed to be on it. Raises `RefusedModelError`."""
-        line = Line(progress=progress)
+        is asked for, and the platform is believed to be on it. What the transfer teaches of the line goes to `watch`, a
+        client's `network`. Raises `RefusedModelError`."""
+        line = Line(progress=progress, watch=watch)
         return await asyncio.to_thread(self._versions.pull, url, conditions or Conditions(), line)
 
     async def activate(self, name: str, version: str) -> None:

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from edge_runtime.network import NetworkWatch
+from edge_runtime.network import NetworkWatch, tcp_round_trip_ms
 from edge_runtime.sdk.errors import (
     ClientError,
     DeclinedError,
@@ -107,9 +107,10 @@ class GatewayLink:
         except TargetError as error:
             raise self._failed(error) from error
         if path.startswith("/device/") or len(reply.body) > _SMALL_ANSWER:
-            self._watch.exchanged(len(reply.body) + len(content or b""), now() - began)
+            size_bytes = len(reply.body) + len(content or b"")
+            self._watch.exchanged(size_bytes, now() - began, self._round_trip_ms())
         else:
-            self._watch.back()
+            self._watch.answered(self._round_trip_ms())
         return _said(reply.status, reply.headers, reply.body)
 
     def _connected(self) -> HttpPool:
@@ -117,6 +118,10 @@ class GatewayLink:
         if self._pool is None:
             self._pool = HttpPool(self._url, max_connections=8, tls=self._tls)
         return self._pool
+
+    def _round_trip_ms(self) -> float | None:
+        """How long a call takes says more of the model than of the line, so the kernel is asked."""
+        return tcp_round_trip_ms(self._connected().socket)
 
     def _path(self, path: str) -> str:
         return self._connected().origin.path + path

@@ -10,7 +10,7 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from router_core.adapters.wire.http_connection import Connection, StaleConnectionError
 from router_core.adapters.wire.http_stream import HttpStream
@@ -115,6 +115,11 @@ class HttpPool:
             connection.abort()
         for _ in range(_CLOSING_TURNS):
             await asyncio.sleep(0)
+
+    @property
+    def socket(self) -> Any:
+        """Of the connection that was used last and is free; None without one."""
+        return self._idle[-1].socket if self._idle else None
 
     def _encode(
         self, method: str, path: str, headers: bytes | Mapping[str, str], body: bytes | None

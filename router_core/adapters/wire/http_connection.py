@@ -10,7 +10,7 @@ import asyncio
 import math
 import socket
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import httptools
 
@@ -75,6 +75,11 @@ class Connection(asyncio.Protocol):
     @property
     def open(self) -> bool:
         return self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def socket(self) -> Any:
+        """What the kernel can be asked about the line; None without one."""
+        return None if self._transport is None else self._transport.get_extra_info("socket")
 
     async def exchange(self, request: bytes, deadline: float, max_bytes: int, *, streams: bool) -> None:
         """Send, and wait for the whole answer, or with `streams` for its headers.
