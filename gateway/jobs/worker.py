@@ -21,8 +21,10 @@ from router_core.ports import Clock
 from router_core.record import dataclass
 
 _log: Final = logging.getLogger("tierwise.jobs")
-POLL_S: Final = 0.5
-"""How often a worker without work looks: what this process accepts wakes it at once."""
+SOON_S: Final = 0.02
+POLL_S: Final = 0.25
+"""How often a worker without work looks: soon after it had some, as seldom as this in the end. What this process accepts wakes
+it at once."""
 AWAY_S: Final = 1.0
 KEEP_TRYING_S: Final = 300.0
 """How long an answer that is paid for is offered to a store that is away."""
@@ -44,7 +46,7 @@ class Handler(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
     """How much a worker does at once, for how long a message is lent, how often it is tried, and how long a worker that
-    found nothing waits before it looks again."""
+    found nothing waits at most before it looks again."""
 
     running: int = 8
     poll_s: float = POLL_S
@@ -60,6 +62,7 @@ class Worker:
         self._handler, self._store, self._clock, self._pace = handler, store, clock, pace
         self._running: dict[str, tuple[Claim, asyncio.Task[None]]] = {}
         self._changed = asyncio.Event()
+        self._idle_s = SOON_S
         self._stopping = False
 
     @property
@@ -130,7 +133,15 @@ class Worker:
         for claim in claims:
             task = asyncio.create_task(self._one(opened, claim))
             self._running[claim.key] = (claim, task)
-        return 0.0 if claims else self._pace.poll_s
+        return self._rest(worked=bool(claims))
+
+    def _rest(self, *, worked: bool) -> float:
+        """How long to wait after a look that found something, or nothing."""
+        if worked:
+            self._idle_s = SOON_S
+            return 0.0
+        rest, self._idle_s = min(self._pace.poll_s, self._idle_s), min(1.0, 2.0 * self._idle_s)
+        return rest
 
     async def _return(self, opened: OpenJobs, claims: Sequence[Claim]) -> None:
         for claim in claims:

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from router_core.adapters.sql.database import Database
 from router_core.adapters.sql.rows import job_of
@@ -18,11 +18,52 @@ from router_core.adapters.sql.sealed import Sealer
 from router_core.adapters.sql.tables import HISTORY, MESSAGES
 from router_core.errors import StoreError
 from router_core.jobs.records import Claim
-from router_core.jobs.stages import ANSWERING, CREATED, GATEWAY, INFERENCE, JUDGING, SERVES
+from router_core.jobs.stages import ANSWERING, GATEWAY, INFERENCE, JUDGING, SERVES
 from router_core.ports import Clock
 
 LOST_S: Final = 60.0
 """A lease that ended so long ago without anybody taking the message again has lost it on the way: see `outbox`."""
+
+# Made once: putting a statement together takes longer than running it.
+_TURN: Final = (
+    select(MESSAGES.c.id)
+    .where(
+        MESSAGES.c.queue == bindparam("in_queue"),
+        MESSAGES.c.dead == 0,
+        MESSAGES.c.visible_s <= bindparam("now"),
+    )
+    .with_for_update(skip_locked=True)
+)
+_DUE: Final = _TURN.order_by(MESSAGES.c.visible_s, MESSAGES.c.id).limit(bindparam("most"))
+_NAMED: Final = _TURN.where(MESSAGES.c.key.in_(bindparam("names", expanding=True)))
+_LEND: Final = (
+    update(MESSAGES)
+    .where(MESSAGES.c.id.in_(bindparam("ids", expanding=True)))
+    .values(
+        visible_s=bindparam("until"),
+        publish_s=bindparam("lost"),
+        token=bindparam("by"),
+        tries=MESSAGES.c.tries + 1,
+    )
+)
+_LENT: Final = select(MESSAGES).where(MESSAGES.c.token == bindparam("by"))
+_JOBS: Final = select(HISTORY).where(
+    HISTORY.c.request_id.in_(bindparam("ids", expanding=True)),
+    HISTORY.c.stage.in_(bindparam("stages", expanding=True)),
+)
+_BEGIN: Final = (
+    update(HISTORY)
+    .where(HISTORY.c.request_id.in_(bindparam("ids", expanding=True)))
+    .where(HISTORY.c.stage.in_(SERVES[ANSWERING]))
+    .values(runs=HISTORY.c.runs + 1, stage=INFERENCE)
+)
+_JUDGE: Final = (
+    update(HISTORY)
+    .where(HISTORY.c.request_id.in_(bindparam("ids", expanding=True)))
+    .where(HISTORY.c.stage.in_(SERVES[JUDGING]))
+    .values(judge_runs=HISTORY.c.judge_runs + 1)
+)
+_BEGUN: Final = {ANSWERING: _BEGIN, JUDGING: _JUDGE}
 
 
 class SqlJobQueue:
@@ -44,29 +85,18 @@ class SqlJobQueue:
         self, queue: str, keys: Sequence[str] | None, most: int, lent_s: float
     ) -> tuple[Claim, ...]:
         now, token = self._clock.now_s(), secrets.token_hex(16)
-        due = select(MESSAGES.c.id).where(
-            MESSAGES.c.queue == queue, MESSAGES.c.dead == 0, MESSAGES.c.visible_s <= now
-        )
-        if keys is None:
-            due = due.order_by(MESSAGES.c.visible_s, MESSAGES.c.id).limit(most)
-        else:
-            due = due.where(MESSAGES.c.key.in_(keys))
-        due = due.with_for_update(skip_locked=True)
+        asked: dict[str, Any] = {"in_queue": queue, "now": now, "most": most}
+        wanted = _DUE if keys is None else _NAMED
+        if keys is not None:
+            asked["names"] = list(keys)
 
         def act(connection: Connection) -> list[dict[str, Any]]:
-            ids = [row.id for row in connection.execute(due)]
+            ids = [row.id for row in connection.execute(wanted, asked)]
             if not ids:
                 return []
-            connection.execute(
-                update(MESSAGES)
-                .where(MESSAGES.c.id.in_(ids))
-                .values(
-                    visible_s=now + lent_s,
-                    publish_s=now + lent_s + LOST_S,
-                    token=token,
-                    tries=MESSAGES.c.tries + 1,
-                )
-            )
+            until = now + lent_s
+            lent = {"ids": ids, "until": until, "lost": until + LOST_S, "by": token}
+            connection.execute(_LEND, lent)
             return _begun(connection, queue, token)
 
         return self._opened(await self._database.write(act, durable=False), queue, token)
@@ -122,17 +152,12 @@ class SqlJobQueue:
 
 def _begun(connection: Connection, queue: str, token: str) -> list[dict[str, Any]]:
     """The lent messages with their jobs, which have now begun. Messages whose job has no use for them are ended."""
-    lent = connection.execute(select(MESSAGES).where(MESSAGES.c.token == token)).mappings().all()
-    ids = [row["request_id"] for row in lent]
-    here = HISTORY.c.request_id.in_(ids)
-    useful = here & HISTORY.c.stage.in_(SERVES[queue])
-    if queue == ANSWERING:
-        connection.execute(update(HISTORY).where(useful).values(runs=HISTORY.c.runs + 1))
-        waiting = HISTORY.c.stage.in_((CREATED, GATEWAY))
-        connection.execute(update(HISTORY).where(here & waiting).values(stage=INFERENCE))
-    elif queue == JUDGING:
-        connection.execute(update(HISTORY).where(useful).values(judge_runs=HISTORY.c.judge_runs + 1))
-    jobs = {row["request_id"]: row for row in connection.execute(select(HISTORY).where(useful)).mappings()}
+    lent = connection.execute(_LENT, {"by": token}).mappings().all()
+    here = {"ids": [row["request_id"] for row in lent]}
+    if queue in _BEGUN:
+        connection.execute(_BEGUN[queue], here)
+    useful = connection.execute(_JOBS, {**here, "stages": list(SERVES[queue])}).mappings()
+    jobs = {row["request_id"]: row for row in useful}
     late = [row["id"] for row in lent if row["request_id"] not in jobs]
     if late:
         connection.execute(delete(MESSAGES).where(MESSAGES.c.id.in_(late)))
