@@ -8,6 +8,7 @@ reach it through a queue. Batching is static: who comes while a batch runs is ta
 from __future__ import annotations
 
 import json
+import logging
 import queue
 import threading
 from collections.abc import Callable
@@ -23,7 +24,10 @@ from edge_runtime.language.folder import LanguageFolder, check_tokenizer, open_l
 Finish = Literal["stop", "length", "cancelled", "failed"]
 BATCH: Final = 4
 WAITING: Final = 32
+CHARS_PER_TOKEN: Final = 16
+"""More than any text has for long; blanks that a tokenizer joins have."""
 _EVENTS: Final = 64
+_log: Final = logging.getLogger("tierwise.language")
 
 
 class EngineBusyError(Exception):
@@ -112,6 +116,16 @@ class LanguageEngine:
         return self._folder.context_tokens
 
     @property
+    def closed(self) -> bool:
+        """Whether it takes no more work: it was closed, or it failed."""
+        return self._closed
+
+    @property
+    def most_chars(self) -> int:
+        """A prompt above it does not fit however well it is cut into tokens, and is not worth the reading."""
+        return CHARS_PER_TOKEN * self._folder.context_tokens
+
+    @property
     def waiting(self) -> int:
         """Requests waiting or running."""
         return len(self._open)
@@ -159,6 +173,16 @@ class LanguageEngine:
             self._opened.put(error)
             return
         self._opened.put(None)
+        try:
+            self._run()
+        except Exception:  # whatever the binding raises: nobody may wait for a thread that is gone
+            _log.exception("the language model's engine failed and is closed")
+        with self._guard:
+            self._closed = True
+        for ticket in list(self._open):
+            self._end(ticket, Piece(finish="failed", error=EngineClosedError()))
+
+    def _run(self) -> None:
         live: list[Ticket] = []
         while self._take(live):
             for ticket in [one for one in live if one.cancelled and not one.ended]:
@@ -166,8 +190,6 @@ class LanguageEngine:
             for event in self._engine.run(self._events):
                 self._told(event, live)
             live = [one for one in live if not one.ended]
-        for ticket in list(self._open):
-            self._end(ticket, Piece(finish="failed", error=EngineClosedError()))
 
     def _load(self) -> None:
         import onnxruntime_genai as og
@@ -200,7 +222,12 @@ class LanguageEngine:
         import onnxruntime_genai as og
 
         wanted = ticket.wanted
-        ids = np.asarray(self._tokenizer.encode(wanted.prompt), np.int32)
+        try:
+            ids = np.asarray(self._tokenizer.encode(wanted.prompt), np.int32)
+        except Exception:  # the binding raises RuntimeError or ValueError for what is no text
+            return self._end(
+                ticket, Piece(finish="failed", error=PromptError("the prompt cannot be read as text"))
+            )
         room = self._folder.context_tokens - len(ids)
         if room < 1:
             error = PromptError(f"{len(ids)} tokens are more than the model's {self._folder.context_tokens}")
@@ -233,9 +260,11 @@ class LanguageEngine:
         ticket.ended = True
         with self._guard:
             self._open.discard(ticket)
-        if ticket.request is not None:
-            ticket.request.close()
-        ticket.emit(piece)
+        try:
+            if ticket.request is not None:
+                ticket.request.close()
+        finally:
+            ticket.emit(piece)
         return False
 
 

@@ -29,6 +29,7 @@ from router_core.inference import Message, Params
 from router_core.ports import EmbedCall, ModelCall, Reading
 
 DEFAULT_TOKENS: Final = 256
+MOST_SCHEMA_CHARS: Final = 32_768
 _ANY_OBJECT: Final = {"type": "object"}
 _TIGHT: Final = {"x-guidance": {"whitespace_flexible": False}}
 """Without it a weak model may fill its whole length with the white space that a schema allows."""
@@ -72,6 +73,8 @@ class LanguageModel:
 
     async def probe(self) -> Reading:
         """Up as long as it takes calls."""
+        if self._engine.closed:
+            return Reading(up=False, detail="closed, or failed")
         return Reading(up=True, rtt_ms=0.0, running=self._engine.waiting, detail="in this process")
 
     async def _pieces(self, call: ModelCall) -> AsyncGenerator[Piece, None]:
@@ -103,8 +106,11 @@ class LanguageModel:
             self._engine.cancel(ticket)
 
     def _started(self, call: ModelCall, emit: Any) -> Any:
+        messages = _plain(call.messages)
+        if len(messages) > self._engine.most_chars:
+            raise RefusedError("the prompt is longer than the device's language model can read")
         try:
-            return self._engine.start(wanted(call, self._engine.chat_prompt(_plain(call.messages))), emit)
+            return self._engine.start(wanted(call, self._engine.chat_prompt(messages)), emit)
         except (EngineBusyError, EngineClosedError, PromptError) as error:
             raise _target_error(error) from error
 
@@ -130,10 +136,14 @@ def _schema(params: Params) -> str | None:
     form = params.response_format
     if form is None or not params.wants_json:
         return None
-    schema = _ANY_OBJECT
-    if form.get("type") == "json_schema":
-        schema = (form.get("json_schema") or {}).get("schema") or _ANY_OBJECT
-    return json.dumps({**_TIGHT, **schema})
+    named = form.get("json_schema") if form.get("type") == "json_schema" else {}
+    schema = (named.get("schema") or _ANY_OBJECT) if isinstance(named, dict) else None
+    if not isinstance(schema, dict):
+        raise RefusedError("the device's language model follows a JSON schema that is an object")
+    text = json.dumps({**_TIGHT, **schema})
+    if len(text) > MOST_SCHEMA_CHARS:
+        raise RefusedError(f"the JSON schema is longer than {MOST_SCHEMA_CHARS} characters")
+    return text
 
 
 def _plain(messages: tuple[Message, ...]) -> str:

@@ -28,7 +28,7 @@ from edge_runtime.server.bodies import (
 from edge_runtime.server.figures import CONTENT_TYPE, Figures
 from router_core.errors import RefusedError, TargetError, ThrottledError, TimeoutTargetError
 from router_core.execution import Chunk, EmbeddingAnswer, ModelAnswer, Usage
-from router_core.ports import EmbedCall, ModelCall
+from router_core.ports import EmbedCall, HealthProbe, ModelCall
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 TIMEOUT_S: Final = 120.0
@@ -58,12 +58,19 @@ class _Answer(Exception):
 
 class EdgeServer:
     """`name` is what the model is called, `task` what it does, `at_once` how many calls it works on together; `key` the
-    bearer key of /v1, None for none."""
+    bearer key of /v1, None for none; `probe` says whether it works still."""
 
     def __init__(
-        self, model: Both, name: str, *, key: str | None = None, task: str = "command", at_once: int = 1
+        self,
+        model: Both,
+        name: str,
+        *,
+        key: str | None = None,
+        task: str = "command",
+        at_once: int = 1,
+        probe: HealthProbe | None = None,
     ) -> None:
-        self._model, self._name, self._key, self._task = model, name, key, task
+        self._model, self._name, self._key, self._task, self._probe = model, name, key, task, probe
         self.figures = Figures(at_once=at_once)
         self._routes: dict[tuple[str, str], Callable[[bytes], Awaitable[Reply]]] = {
             ("POST", "/v1/chat/completions"): self._chat,
@@ -191,6 +198,8 @@ class EdgeServer:
         return CONTENT_TYPE, self.figures.text(self._name).encode()
 
     async def _health(self, _: bytes) -> Reply:
+        if self._probe is not None and not (await self._probe.probe()).up:
+            raise _Answer(503, "the model does not work any more", "InternalServerError")
         return _JSON, b"{}"
 
     def _named(self, body: MutableMapping[str, Any]) -> None:

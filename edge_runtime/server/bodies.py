@@ -15,6 +15,7 @@ from router_core.inference import Params
 MAX_MESSAGES: Final = 256
 MAX_INPUTS: Final = 256
 MAX_TOKENS: Final = 131_072
+FORMS: Final = ("text", "json_object", "json_schema")
 MAX_STOPS: Final = 4
 MAX_STOP_CHARS: Final = 64
 
@@ -68,8 +69,8 @@ def _params(body: Mapping[str, Any]) -> Params:
     if most is not None and (type(most) is not int or not 1 <= most <= MAX_TOKENS):
         raise BodyError(f"`max_tokens` must be a whole number from 1 to {MAX_TOKENS}")
     form = body.get("response_format")
-    if form is not None and not (isinstance(form, dict) and isinstance(form.get("type"), str)):
-        raise BodyError("`response_format` must be an object with a `type`")
+    if form is not None and not (isinstance(form, dict) and form.get("type") in FORMS):
+        raise BodyError(f"`response_format` must be an object whose `type` is one of {', '.join(FORMS)}")
     stop = body.get("stop")
     stops = [stop] if isinstance(stop, str) else stop or []
     if not isinstance(stops, list) or len(stops) > MAX_STOPS or not all(map(_is_stop, stops)):

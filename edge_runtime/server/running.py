@@ -26,7 +26,14 @@ async def serve_model(folder: Path, *, host: str, port: int, key: str | None, qu
         raise ConfigurationError(
             "a language model needs its package: pip install 'tierwise[genai]'"
         ) from error
-    app = EdgeServer(opened.model, folder.name, key=key, task=opened.task, at_once=opened.at_once)
+    app = EdgeServer(
+        opened.model,
+        folder.name,
+        key=key,
+        task=opened.task,
+        at_once=opened.at_once,
+        probe=opened.probe,
+    )
     config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
     with socket.create_server(
         (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -117,6 +117,11 @@ def test_a_gateway_runs_it_as_a_device_target(folder: Path, tmp_path: Path) -> N
             assert answer.json()["routing"]["target"] == "device/tiny"
             assert answer.json()["usage"]["completion_tokens"] == 8
             streamed = client.post(
-                "/inference", json={"input": "tell me a story", "stream": True, "params": {"max_tokens": 8, "temperature": 0}}
+                "/inference",
+                json={
+                    "input": "tell me a story",
+                    "stream": True,
+                    "params": {"max_tokens": 8, "temperature": 0},
+                },
             )
             assert streamed.text.count("event: delta") > 2 and "event: done" in streamed.text

@@ -103,7 +103,9 @@ async def test_an_answer_follows_the_callers_schema(model: LanguageModel) -> Non
     assert answer.choices[0].finish_reason == "stop"
 
 
-@pytest.mark.parametrize("schema", [{"type": "nothing"}, {"$ref": "#/nowhere"}])
+@pytest.mark.parametrize(
+    "schema", [{"type": "nothing"}, {"$ref": "#/nowhere"}, [1], "x", {"enum": ["v" * 40_000]}]
+)
 async def test_a_schema_that_cannot_be_followed_is_refused(model: LanguageModel, schema: Any) -> None:
     form = {"type": "json_schema", "json_schema": {"schema": schema}}
     with pytest.raises(RefusedError):
@@ -168,6 +170,51 @@ async def test_a_closed_engine_takes_nothing(folder: Path) -> None:
     opened.owner.close()
     with pytest.raises(UnavailableError):
         await opened.model.generate(call())
+
+
+@pytest.mark.parametrize("form", ["x", [1], None])
+async def test_a_form_without_a_schema_object_is_refused_or_any_object(
+    model: LanguageModel, form: Any
+) -> None:
+    with pytest.raises(RefusedError):
+        await model.generate(call(response_format={"type": "json_schema", "json_schema": form}))
+
+
+async def test_half_a_surrogate_pair_costs_nobody_the_engine(model: LanguageModel) -> None:
+    await asyncio.gather(model.generate(call("\ud800 half")), return_exceptions=True)
+    with pytest.raises(RefusedError):
+        await model.generate(replace(call(), continuation="\ud800"))
+    assert (await model.generate(call(max_tokens=2))).usage.completion_tokens == 2
+
+
+async def test_an_engine_that_fails_leaves_nobody_waiting(folder: Path) -> None:
+    engine = LanguageEngine.load(folder)
+    model = LanguageModel(engine)
+    stream = model.stream(call(max_tokens=400))
+    await anext(stream)
+
+    class Broken:
+        def run(self, _: Any) -> list[Any]:
+            raise RuntimeError("the device is gone")
+
+    engine._engine = Broken()
+    with pytest.raises(UnavailableError):
+        async for _ in stream:
+            pass
+    with pytest.raises(UnavailableError):
+        await model.generate(call())
+    assert not (await model.probe()).up
+    engine.close()
+
+
+async def test_a_close_while_it_works_ends_who_waits(folder: Path) -> None:
+    opened = open_folder(folder)
+    asked = [asyncio.create_task(opened.model.generate(call(max_tokens=450))) for _ in range(6)]
+    await asyncio.sleep(0)
+    await asyncio.to_thread(opened.owner.close)
+    done = await asyncio.gather(*asked, return_exceptions=True)
+    assert all(isinstance(one, UnavailableError) for one in done if isinstance(one, BaseException))
+    assert any(isinstance(one, UnavailableError) for one in done)
 
 
 def test_the_tokenizer_is_checked_token_for_token(folder: Path) -> None:
