@@ -94,7 +94,8 @@ class BatchDriver:
                 # The loop must not end: what is broken today may be put right tomorrow.
                 _log.exception("batches could not be looked at")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), LOOK_S if busy else IDLE_S)
+                async with asyncio.timeout(LOOK_S if busy else IDLE_S):
+                    await self._changed.wait()
 
     async def _look(self) -> bool:
         """One step for each batch that is free; whether there was one."""

@@ -82,4 +82,5 @@ class Relay:
                 await asyncio.sleep(AWAY_S)
             else:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), LOOK_S)
+                    async with asyncio.timeout(LOOK_S):
+                        await self._changed.wait()

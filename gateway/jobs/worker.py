@@ -149,8 +149,10 @@ class Worker:
                 await opened.queue.release(claim, 0.0, "the worker stopped", counted=False)
 
     async def _wait(self, seconds: float) -> None:
+        # Not `wait_for`: in Python 3.11 it may swallow that it is cancelled.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
 
     async def _one(self, opened: OpenJobs, claim: Claim) -> None:
         try:

@@ -94,7 +94,8 @@ async def _answered(running: Future[T]) -> T:
     """What a thread gives. A server that takes bytes and answers nothing holds the thread, not whoever waits: after a while
     nobody knows how it ended, and what has not begun is not done."""
     try:
-        return await asyncio.wait_for(asyncio.wrap_future(running), _ANSWER_S)
+        async with asyncio.timeout(_ANSWER_S):
+            return await asyncio.wrap_future(running)
     except TimeoutError:
         raise StoreError("the job store does not answer") from None
     except SQLAlchemyError as error:
