@@ -84,6 +84,8 @@ async def _application(parts: Parts, made: Plan, *, traces: bool) -> tuple[Route
             shared=stores.shared,
             signals=await parts.signals(),
             guards=parts.guards,
+            foresee=parts.learned.foresee,
+            keeping=parts.learned.keeping,
             thinking=await parts.thinking(stores.ledger, clock),
         ),
     )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from agents.safety import SafetyAgent
     from agents.sensing import SignalServices
     from gateway.composition.keys import KeyRotation
+    from gateway.composition.learning.learned import LearnedFiles
     from gateway.composition.plan import Plan, PlannedKey
     from gateway.composition.stores import Stores
     from gateway.composition.targets import Adapters
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 KEYS_S: Final = 60.0
 """How often keys are fetched again where they rotate."""
+LEARNED_S: Final = 10.0
 LOOK_S: Final = 2.0
 """Age from which targets are looked at again before a request: a frozen function has no background that would."""
 CLOCK: Final = WallClock()
@@ -58,7 +60,7 @@ class Parts:
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._rotation: KeyRotation | None = None
         # Due at once: a function that starts after a rotation must know the key before it, too.
-        self.looked, self._keys_read = Every(look_s), Every(KEYS_S)
+        self.looked, self._keys_read, self._learned_read = Every(look_s), Every(KEYS_S), Every(LEARNED_S)
 
     @cached_property
     def settings(self) -> Settings:
@@ -88,6 +90,13 @@ class Parts:
         if isinstance(self.source, FilePolicySource):
             return self.source
         return FollowedCanary(self.source, self.outside.states if self.settings.stores.state else None)
+
+    @cached_property
+    def learned(self) -> LearnedFiles:
+        """What was learned and lies in files of the function's asset, a layer or a mounted folder."""
+        from gateway.composition.learning.learned import LearnedFiles
+
+        return LearnedFiles(self.settings.learning)
 
     @cached_property
     def specs(self) -> tuple[TargetSpec, ...]:
@@ -216,9 +225,11 @@ class Parts:
         return open_deliberation(made, self.environ, ledger, clock, self._closers)
 
     async def catch_up(self) -> None:
-        """Take over a policy that changed while the function was frozen."""
+        """Take over a policy, or what was learned, that changed while the function was frozen."""
         from router_core.adapters.policy_file import FilePolicySource
 
+        if "learned" in self.__dict__ and self._learned_read.due():
+            await asyncio.to_thread(self.learned.look)
         every_s = self.settings.policy.poll_s
         if isinstance(self.source, FilePolicySource) or isinstance(self.policies, FilePolicySource):
             return

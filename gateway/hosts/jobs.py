@@ -132,6 +132,8 @@ async def _answering(parts: Parts) -> tuple[Router, Serving, LiveStates | None]:
             shared=stores.shared,
             signals=await parts.signals(),
             guards=parts.guards,
+            foresee=parts.learned.foresee,
+            keeping=parts.learned.keeping,
             thinking=await parts.thinking(stores.ledger, SystemClock()),
         ),
     )

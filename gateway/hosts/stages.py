@@ -56,12 +56,11 @@ async def _context(parts: Parts) -> Stage:
     from agents.sensing import Sensing
     from agents.staged.stages import ContextStage
     from agents.steps import Reading
-    from router_core.adapters.scorer_weights import foresee
 
     specs = {spec.name: spec for spec in parts.specs}
     signals = await parts.signals()
     sensing = None if signals is None else Sensing(signals, specs, CLOCK)
-    reading = Reading(await parts.cache_agent(), specs, sensing, foresee, parts.safety)
+    reading = Reading(await parts.cache_agent(), specs, sensing, parts.learned.foresee, parts.safety)
     stage = ContextStage(reading, parts.policies, CLOCK)
     return _awake(parts.catch_up, stage)
 
@@ -94,7 +93,7 @@ async def _execute(parts: Parts) -> Stage:
 
     built = parts.adapters
     calls = Attempting(built.models, built.embedders, parts.resource, CLOCK)
-    executor = Executor(calls, CLOCK, random.random)
+    executor = Executor(calls, CLOCK, random.random, parts.learned.keeping)
     return _awake(parts.catch_up, ExecuteStage(executor, _SNAPSHOTS, CLOCK))
 
 

@@ -60,6 +60,7 @@ def durable_jobs(plan: JobsPlan, serving: Serving, router: Router) -> DurableJob
         lambda: plan.tuned.judging(router.rollout().stable.judging),
     )
     plan.tuned.heard(lambda now: jobs.limit(now.max_waiting or plan.limits.max_waiting))
+    jobs.sampling.heed(lambda: {view.name: view.doubt for view in router.targets()})
     serving.answered = jobs.sampling.offer
     return jobs
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import orjson
@@ -34,14 +34,19 @@ class Sampling:
         self._store, self._rules, self._begun = store, rules, begun
         self._waiting: deque[tuple[InferenceRequest, InferenceResponse]] = deque()
         self._storing: asyncio.Task[None] | None = None
+        self._doubts: Callable[[], Mapping[str, float]] = dict
         self.dropped = 0
+
+    def heed(self, doubts: Callable[[], Mapping[str, float]]) -> None:
+        """From now on answers of a target in doubt are drawn oftener."""
+        self._doubts = doubts
 
     def offer(self, request: InferenceRequest, response: InferenceResponse) -> None:
         """An answer has been given. Restricted ones are never kept for this, and reused ones were judged when they were new."""
         rules = self._rules()
         if rules.sync_share == 0.0 or response.restricted or response.cache == "hit":
             return
-        if request.privacy.level == "restricted" or not drawn(request, response, rules):
+        if request.privacy.level == "restricted" or not self._drawn(request, response, rules):
             return
         if len(self._waiting) >= _KEPT:
             self.dropped += 1
@@ -54,6 +59,12 @@ class Sampling:
         """Store what waits."""
         if self._storing is not None:
             await asyncio.gather(self._storing, return_exceptions=True)
+
+    def _drawn(self, request: InferenceRequest, response: InferenceResponse, rules: Rules) -> bool:
+        """Doubts are asked for where they could matter: no doubt draws more than the share."""
+        if not drawn(request, response, rules, 1.0):
+            return False
+        return drawn(request, response, rules, self._doubts().get(response.served.target, 0.0))
 
     async def _store_all(self) -> None:
         while self._waiting:

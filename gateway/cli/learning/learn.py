@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.cli.output import note, print_json, print_table
-from gateway.cli.policy.simulate import events_directory
+from gateway.cli.policy.evidence import events_directory
 from router_core.adapters.events.reader import read
 from router_core.errors import ConfigurationError
 from router_core.learning import adopted, verification

@@ -72,6 +72,7 @@ def _simulate(parser: Parser) -> Parser:
     )
     _evidence(parser)
     _config(parser)
+    _environment(parser, required=False)
     return parser
 
 
@@ -105,7 +106,17 @@ def _evidence(parser: Parser) -> None:
         metavar="SPAN",
         help="how far back: 90m, 24h, 7d, 2w (default 7d)",
     )
-    parser.add_argument("--events", metavar="DIR", help="where the records are (events.dir)")
+    parser.add_argument(
+        "--events",
+        metavar="DIR",
+        help="an event log (default: stores.decisions, the table of --env, events.dir)",
+    )
+    parser.add_argument(
+        "--tenant",
+        action="append",
+        metavar="NAME",
+        help="also this one's decisions in the table, beside those of [[keys]]",
+    )
     parser.add_argument(
         "--tolerance",
         type=_share,

@@ -136,7 +136,7 @@ def _promote(options: argparse.Namespace, store: SsmPolicyStore) -> int:
 
 
 def _proof(options: argparse.Namespace, seen: Standing, after: Policy | None) -> Verdict:
-    """What the event log says of the canary against the policy in force."""
+    """What past requests say of the canary against the policy in force."""
     from gateway.cli.policy.simulate import simulate
 
     try:
@@ -145,10 +145,14 @@ def _proof(options: argparse.Namespace, seen: Standing, after: Policy | None) ->
         before = None
     if before is None or after is None:
         return Verdict(word="not enough evidence", why="there is no policy to compare with")
-    found = simulate(options, after, before)
-    if not found.overall.decisions:
-        return Verdict(word=UNWEIGHED, why="no decision of that time is on record here; nothing was weighed")
-    return found.verdict
+    found, place = simulate(options, after, before)
+    if found.overall.decisions:
+        return found.verdict
+    if place.table is not None:
+        tenants = ", ".join(place.tenants)
+        why = f"{place.named} holds no decision of that time that can be weighed (tenants {tenants})"
+        return Verdict(word="not enough evidence", why=why)
+    return Verdict(word=UNWEIGHED, why="no decision of that time is on record here; nothing was weighed")
 
 
 def _rollback(options: argparse.Namespace, store: SsmPolicyStore) -> int:

@@ -19,7 +19,8 @@ from router_core.policy.parse import minified, to_document
 
 def run(options: argparse.Namespace) -> int:
     """The action's status. Raises `ConfigurationError` for a policy or settings that cannot be."""
-    if getattr(options, "env", None) is not None:
+    # What past requests say changes nothing, wherever they are read from.
+    if getattr(options, "env", None) is not None and options.action != "simulate":
         from gateway.cli.policy.environment import run_in_environment
 
         return run_in_environment(options)

@@ -1,7 +1,7 @@
-"""`tierwise policy simulate`: what the requests in the event log say about a policy that has not decided any of them.
+"""`tierwise policy simulate`: what past requests say about a policy that has not decided any of them.
 
-The log is streamed twice; what is kept of a request is a row of numbers. Everything is judged in
-`router_core.learning.off_policy`; this module finds the records and shows the outcome.
+Their records are streamed twice; what is kept of a request is a row of numbers. Everything is judged in
+`router_core.learning.off_policy`; this module asks, and shows the outcome.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.cli.output import note, print_json, print_table
+from gateway.cli.output import print_json, print_table
+from gateway.cli.policy.evidence import Place, place_of, reading
 from gateway.settings.loading import load
-from router_core.adapters.events.reader import read
 from router_core.adapters.policy_file import read_policy
+from router_core.deployment import policy_parameter
 from router_core.learning.confidence_sequence import Interval
 from router_core.learning.off_policy.estimators import Value
 from router_core.learning.off_policy.run import Question, answer
@@ -31,7 +32,7 @@ METRICS: Final = (("quality", "quality"), ("cost_usd", "USD"), ("latency_ms", "m
 
 def run(options: argparse.Namespace) -> int:
     """0 whatever the verdict is: it was asked for, not acted on. Raises `ConfigurationError`, `OSError`."""
-    found = simulate(options, read_policy(Path(options.policy)), _against(options))
+    found, _ = simulate(options, read_policy(Path(options.policy)), _against(options))
     if options.json:
         print_json(as_document(found))
     else:
@@ -39,29 +40,23 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def simulate(options: argparse.Namespace, new: Policy, old: Policy) -> Evidence:
-    """The evidence for replacing `old` by `new` in the events that `options` name."""
-    question = Question(new=new, old=old, since_s=time.time() - options.since, tolerance=options.tolerance)
-    directory = events_directory(options)
-    if not directory.is_dir():
-        note(f"tierwise: there are no records in {directory}")
-        return answer(question, lambda: ())
-    with _progress() as progress:
-        return answer(question, lambda: read(directory), progress)
-
-
-def events_directory(options: argparse.Namespace) -> Path:
-    """The folder of the event log: as given, else as the settings say."""
-    if options.events is not None:
-        return Path(options.events)
-    return load(getattr(options, "config", None), os.environ).events.dir
+def simulate(options: argparse.Namespace, new: Policy, old: Policy) -> tuple[Evidence, Place]:
+    """The evidence for replacing `old` by `new` in the records that `options` name, and where they are from."""
+    since_s = time.time() - options.since
+    question = Question(new=new, old=old, since_s=since_s, tolerance=options.tolerance)
+    with reading(place_of(options), since_s) as (read, place), _progress() as progress:
+        return answer(question, read, progress), place
 
 
 def _against(options: argparse.Namespace) -> Policy:
     if options.against is not None:
         return read_policy(None if options.against == "default" else Path(options.against))
-    from gateway.composition.policy import rollout_now
+    from gateway.composition.policy import policy_store, rollout_now
 
+    if options.env is not None:
+        from router_core.adapters.aws.ssm_policy import look
+
+        return look(policy_store(policy_parameter(options.env))).rollout.stable
     return rollout_now(load(options.config, os.environ).policy).stable
 
 

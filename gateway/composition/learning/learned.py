@@ -11,16 +11,18 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from agents.assembly import Ports
-from agents.context import Foresee
 from gateway.settings.learning import LearningSettings
 from router_core.errors import ConfigurationError
 from router_core.learning import adopted, verification
 from router_core.learning.adopted import NOTHING_ADOPTED, Adopted
 from router_core.learning.scorer import Predicted
 from router_core.learning.verification import UNFITTED
+
+if TYPE_CHECKING:
+    from agents.assembly import Ports
+    from agents.context import Foresee
 
 LOOK_S: Final = 10.0
 LARGEST: Final = 2**20
@@ -67,13 +69,31 @@ class Learned(Generic[T]):
             raise ConfigurationError(f"{self._key}: {file}: {error}") from error
 
 
+class LearnedFiles:
+    """All files that the settings name; without any, what is declared. Raises `ConfigurationError`."""
+
+    def __init__(self, settings: LearningSettings) -> None:
+        self.keeping = Learned(settings.checks, "learning.checks", UNFITTED, verification.from_document)
+        self.heads = Learned(settings.heads, "learning.heads", NOTHING_ADOPTED, adopted.from_document)
+
+    def foresee(self, text: str) -> Predicted:
+        """The packaged scorer's word, with the heads of the file; its weights are mapped when the first text comes."""
+        from router_core.adapters.scorer_weights import foresee
+
+        return foreseeing(foresee, self.heads)(text)
+
+    def look(self) -> None:
+        """Read again what has changed. Blocks."""
+        self.keeping.look()
+        self.heads.look()
+
+
 def with_learned(settings: LearningSettings, closers: list[Closer], ports: Ports) -> Ports:
     """The ports with what the files say, which are looked at from now on. Raises `ConfigurationError`."""
     if settings.checks is None and settings.heads is None:
         return ports
-    checks = Learned(settings.checks, "learning.checks", UNFITTED, verification.from_document)
-    heads = Learned(settings.heads, "learning.heads", NOTHING_ADOPTED, adopted.from_document)
-    looking = asyncio.create_task(_looking(checks.look, heads.look))
+    files = LearnedFiles(settings)
+    looking = asyncio.create_task(_looking(files.look))
 
     async def close() -> None:
         looking.cancel()
@@ -81,7 +101,8 @@ def with_learned(settings: LearningSettings, closers: list[Closer], ports: Ports
 
     closers.append(close)
     scorer = ports.foresee
-    return replace(ports, keeping=checks, foresee=None if scorer is None else foreseeing(scorer, heads))
+    foresee = None if scorer is None else foreseeing(scorer, files.heads)
+    return replace(ports, keeping=files.keeping, foresee=foresee)
 
 
 def foreseeing(scorer: Foresee, heads: Callable[[], Adopted]) -> Foresee:
@@ -94,8 +115,7 @@ def foreseeing(scorer: Foresee, heads: Callable[[], Adopted]) -> Foresee:
     return foresee
 
 
-async def _looking(*looks: Callable[[], None]) -> None:
+async def _looking(look: Callable[[], None]) -> None:
     while True:
         await asyncio.sleep(LOOK_S)
-        for look in looks:
-            await asyncio.to_thread(look)
+        await asyncio.to_thread(look)

@@ -1,4 +1,5 @@
-"""Decisions, outcomes and judgements into the decisions table, on a thread of its own.
+"""Decisions, outcomes and judgements into the decisions table, with the snapshots and policies that decisions name, on a
+thread of its own.
 
 Decides what is given up under pressure: never the request's time. A full queue drops the newest record; what was taken is
 written again and again, with growing pauses, until DynamoDB has it, and only `close` sets that an end. A record that
@@ -154,7 +155,9 @@ class DynamoDecisions:
         """The record's item, whose end counts from the record's own time: writing it again does not prolong it."""
         try:
             time_s = float(record.get("time") or time.time())
-            return item_of(record, expires_s=int(time_s + self._keep_s), archived=self._archived)
+            # A snapshot is written once and decided on for a while: it must outlive the decisions that name it.
+            kept_s = 2.0 * self._keep_s if record["kind"] == "state" else self._keep_s
+            return item_of(record, expires_s=int(time_s + kept_s), archived=self._archived)
         except (
             Exception
         ) as error:  # a record of whatever form, or an archive that is down: the thread must live on

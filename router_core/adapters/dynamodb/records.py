@@ -19,7 +19,9 @@ from router_core.adapters.events.frame import MAX_FRAME_BYTES, to_json
 from router_core.errors import StoreError
 from router_core.events import event_id
 
-KINDS: Final = ("decision", "outcome", "quality")
+REFERENCES: Final = ("policy", "state")
+"""What decisions name by its hash: one item per hash, under a request id of its own that no request can have."""
+KINDS: Final = ("decision", "outcome", "quality", *REFERENCES)
 FILTERS: Final = ("tier", "chosen", "class")
 """Attributes of a decision's item that a query may narrow by, named as in the record."""
 MAX_BODY_BYTES: Final = 390_000
@@ -35,9 +37,11 @@ Archived = Callable[[bytes], str]
 
 
 def item_of(record: Mapping[str, Any], *, expires_s: int, archived: Archived | None = None) -> Item:
-    """The item of a decision, outcome or quality record. Raises ValueError for what has no place in the table:
-    no request id, no JSON form, or too long even after trimming."""
+    """The item of a record of `KINDS`. Raises ValueError for what has no place in the table: no request id or hash, no JSON
+    form, or too long even after trimming."""
     kind, request_id = record.get("kind"), record.get("request_id")
+    if kind in REFERENCES:
+        return _reference(record, expires_s=expires_s, archived=archived)
     if (
         kind not in KINDS
         or not isinstance(request_id, str)
@@ -51,6 +55,24 @@ def item_of(record: Mapping[str, Any], *, expires_s: int, archived: Archived | N
         **_body(record, archived),
     }
     return {**item, **_indexed(record)} if kind == "decision" else item
+
+
+def reference_key(kind: str, sha256: str) -> str:
+    """The request id under which a snapshot or policy lies."""
+    return f"{kind}#{sha256}"
+
+
+def _reference(record: Mapping[str, Any], *, expires_s: int, archived: Archived | None) -> Item:
+    """Whole or not at all: what is trimmed has another hash. A policy has no end, because a process names it once and may
+    decide by it for months; there are few."""
+    kind, sha256 = str(record["kind"]), record.get("sha256")
+    if not isinstance(sha256, str) or not 0 < len(sha256.encode()) <= MAX_TEXT_BYTES // 2:
+        raise ValueError("the record has no hash")
+    body = _whole(record, archived)
+    if body is None:
+        raise ValueError("the record is too long")
+    end = {} if kind == "policy" else {"expires": {"N": str(expires_s)}}
+    return {"request_id": {"S": reference_key(kind, sha256)}, "kind": {"S": kind}, **end, **body}
 
 
 def sort_key(record: Mapping[str, Any]) -> str:
@@ -80,6 +102,11 @@ def record_of(
 
 
 def _body(record: Mapping[str, Any], archived: Archived | None) -> Item:
+    return _whole(record, archived) or _trimmed(record)
+
+
+def _whole(record: Mapping[str, Any], archived: Archived | None) -> Item | None:
+    """The record in the item or in the archive; None where neither takes it."""
     whole = to_json(record)
     packed = _packed(whole)
     if _size(packed) <= MAX_BODY_BYTES:
@@ -87,7 +114,7 @@ def _body(record: Mapping[str, Any], archived: Archived | None) -> Item:
     if archived is not None and len(whole) <= MAX_FRAME_BYTES:
         with suppress(StoreError):  # a trimmed record is worth more than none
             return {"archived": {"S": archived(whole)}}
-    return _trimmed(record)
+    return None
 
 
 def _packed(body: bytes) -> Item:

@@ -75,7 +75,7 @@ def stored(dynamodb: Any, table: str) -> list[dict[str, Any]]:
     return [item for page in pages for item in page["Items"]]
 
 
-async def test_the_three_kinds_are_one_item_each_however_often_they_are_written(
+async def test_each_record_is_one_item_however_often_they_are_written(
     dynamodb: Any, table: str
 ) -> None:
     sink = DynamoDecisions(dynamodb, table)
@@ -88,6 +88,8 @@ async def test_the_three_kinds_are_one_item_each_however_often_they_are_written(
                 {"kind": "quality", "time": NOW_S + 2, "request_id": "r1", "source": source, "score": 0.7}
             )
         sink.emit({"kind": "state", "time": NOW_S, "sha256": "ab"})
+        sink.emit({"kind": "policy", "time": NOW_S, "sha256": "cd", "document": {}})
+        sink.emit({"kind": "nodes", "time": NOW_S})
         assert sink.flush(20)
     await sink.close()
     kinds = sorted(item["kind"]["S"] for item in stored(dynamodb, table))
@@ -96,9 +98,14 @@ async def test_the_three_kinds_are_one_item_each_however_often_they_are_written(
         "decision",
         "outcome",
         "outcome#1",
+        "policy",
         f"quality#feedback-{moment}",
         f"quality#judge-{moment}",
+        "state",
     ]
+    ends = {item["kind"]["S"]: item.get("expires", {"N": "0"})["N"] for item in stored(dynamodb, table)}
+    assert int(ends["policy"]) == 0, "a process may decide by it for months"
+    assert int(ends["state"]) - int(NOW_S) == 2 * (int(ends["decision"]) - int(NOW_S))
     assert sink.dropped == 0
 
 

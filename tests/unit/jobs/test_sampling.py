@@ -94,6 +94,20 @@ def test_the_share_is_the_share() -> None:
     assert all(0.0 <= place(name) < 1.0 for name in ids)
 
 
+@pytest.mark.parametrize(("doubt", "least", "most"), [(0.0, 1, 15), (1.0, 75, 125)])
+async def test_a_target_in_doubt_is_judged_oftener(
+    store: JobStore, doubt: float, least: int, most: int
+) -> None:
+    """As asynchronous answers are: the doubt closes the gap between the rate and all of the share."""
+    rules, begun = Judging(rate=0.05, unsure_rate=0.05, sync_share=0.5), list[int]()
+    sampling = Sampling(store, lambda: rules, lambda: begun.append(1))
+    sampling.heed(lambda: {answered().served.target: doubt, "mec/other": 1.0 - doubt})
+    for number in range(200):
+        sampling.offer(replace(request(), request_id=f"req_{number}"), answered())
+    await sampling.stop()
+    assert least <= len(begun) <= most
+
+
 async def test_a_store_that_is_away_costs_nobody_an_answer() -> None:
     async def away() -> OpenJobs:
         raise StoreError("away")
