@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import Final
@@ -30,23 +31,34 @@ _DEPTH: Final = """\
 What it takes to add a request to the queue, from the request to its 202, one after another, with so many before it."""
 
 
+@dataclass(slots=True)
+class Found:
+    """Rows of both tables, and why a store is left out."""
+
+    works: list[tuple[str, ...]] = field(default_factory=list)
+    depths: list[tuple[str, ...]] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    figures: dict[str, float] = field(default_factory=dict)
+
+
 def measure(effort: Effort) -> Section:
     """Sizes follow the effort's calls."""
     count, deep = max(60, effort.calls // 2), max(2_000, DEEP * effort.calls // 4_000)
-    works, depths, figures, skipped = [], [], dict[str, float](), []
-    with tempfile.TemporaryDirectory() as folder, own_upstream(Path(folder)) as instant:
-        (Path(folder) / "slow").mkdir()
-        with own_upstream(Path(folder) / "slow", SLOW_S) as slow:
-            for number, opened in enumerate((_sqlite, _postgres)):
-                try:
-                    with opened(Path(folder)) as store:
-                        place = Path(folder) / f"store{number}"
-                        row, found = _work(store, place, instant, slow, count)
-                        works.append(row)
-                        depths.append(_deep(store, place, instant, deep))
-                        figures = found
-                except SkippedError as error:
-                    skipped.append(str(error))
+    found = Found()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        (folder / "slow").mkdir()
+        instant = stack.enter_context(own_upstream(folder))
+        slow = stack.enter_context(own_upstream(folder / "slow", SLOW_S))
+        for opened in (_sqlite, _postgres):
+            try:
+                store = stack.enter_context(opened(folder))
+            except SkippedError as error:
+                found.skipped.append(str(error))
+                continue
+            row, found.figures = _work(store, folder / store.name, instant, slow, count)
+            found.works.append(row)
+            found.depths.append(_deep(store, folder / store.name, instant, deep))
     return Section(
         name="jobs",
         tables=(
@@ -61,18 +73,18 @@ def measure(effort: Effort) -> Section:
                     "4 workers",
                     "1 -> 4",
                 ),
-                rows=tuple(works),
+                rows=tuple(found.works),
                 note=_JOBS.format(count=count, at_once=AT_ONCE),
             ),
             Table(
                 title="Adding to a long queue: p50 / p99 in ms",
                 header=("store", "empty", f"{deep:,} waiting"),
-                rows=tuple(depths),
+                rows=tuple(found.depths),
                 note=_DEPTH,
             ),
         ),
-        figures=figures,
-        skipped=tuple(skipped),
+        figures=found.figures,
+        skipped=tuple(found.skipped),
     )
 
 
