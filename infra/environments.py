@@ -84,7 +84,8 @@ class Environment:
     deletion; `workflow` says what answers a synchronous request; `signals` whether hosts may show requests to Comprehend
     and Textract, where the settings ask for that; `deliberation` whether functions that decide may ask Nova, where the policy
     wants that: those functions' asset then holds what they ask with; `proposals` whether a gateway may write the policy: a
-    canary of a proposal that was accepted, where the policy takes proposals."""
+    canary of a proposal that was accepted, where the policy takes proposals; `agentcore` the pushed image of the agents on
+    Bedrock AgentCore, None where there are none."""
 
     name: str
     account: str
@@ -101,6 +102,7 @@ class Environment:
     signals: bool = False
     deliberation: bool = False
     proposals: bool = False
+    agentcore: str | None = None
 
 
 _ALL_ENDPOINTS: Final = (

@@ -12,6 +12,7 @@ from aws_cdk import App, Tags
 
 from infra.constructs.spending import cost_tags
 from infra.environments import ENVIRONMENTS, Environment
+from infra.stacks.agentcore import AgentCoreStack
 from infra.stacks.agents import AgentsStack
 from infra.stacks.api import ApiStack
 from infra.stacks.cache import CacheStack
@@ -61,6 +62,8 @@ def compose(app: App, environment: Environment) -> None:
     security = SecurityStack(app, environment, data=data, rotation=functions["rotation"].alias)
     edge = EdgeStack(app, environment, network=network, data=data, cache=cache, firewall=api.firewall)
     judge = JudgeStack(app, environment, network=network, data=data, cache=cache)
+    if environment.agentcore is not None:
+        AgentCoreStack(app, environment, environment.agentcore, network=network, data=data, cache=cache)
     CostStack(app, environment, topic=topic)
     if environment.upper.delivery is not None:
         logs = data.buckets.access_logs
