@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from typing import Any, Final
 
 _DIGEST_BYTES: Final = 16
@@ -37,6 +37,7 @@ def canonical_json(obj: Any) -> bytes:
 
 
 def stable_fraction(key: str) -> float:
-    """A number in [0, 1) that depends on `key` alone, uniform over keys; 53 bits, so exact as a float."""
-    digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return (int.from_bytes(digest, "big") >> (64 - _FRACTION_BITS)) / (1 << _FRACTION_BITS)
+    """A number in [0, 1) that depends on `key` alone, uniform over keys; 53 bits, so exact as a float. SHA-256, which every
+    language has: clients in others draw the same (docs/device-protocol.md)."""
+    digest = sha256(key.encode("utf-8", "surrogatepass"), usedforsecurity=False).digest()
+    return (int.from_bytes(digest[:8], "big") >> (64 - _FRACTION_BITS)) / (1 << _FRACTION_BITS)

@@ -1,7 +1,7 @@
 // decide(): the decision of docs/device-protocol.md over given features. Filter, score, pick, fall back.
 // All numbers are IEEE doubles and every sum is taken in the order of the Python code, so that scores agree to the bit.
 
-import { stableFraction } from "./blake2b.mjs";
+import { stableFraction } from "./fraction.mjs";
 
 const LEVELS = ["public", "internal", "confidential", "restricted"];
 const THERMALS = ["nominal", "fair", "serious", "critical"];

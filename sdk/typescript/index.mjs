@@ -1,3 +1,3 @@
 export { decide } from "./decide.mjs";
 export { BUNDLE_TYPE, open, openBundle } from "./envelope.mjs";
-export { stableFraction } from "./blake2b.mjs";
+export { stableFraction } from "./fraction.mjs";
