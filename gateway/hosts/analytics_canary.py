@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Final, Protocol
 
 from agents.canary import KEPT_S, LOCK, LOCK_S, SEEN, STREAMED, trial_key, trial_of
-from gateway.hosts.analytics_batch import Event
+from gateway.hosts.analytics_batch import LONGEST_ID, Event
 from router_core.errors import StaleStateError, StoreError, TierwiseError
 from router_core.events import event_id
 from router_core.learning.canary_test import Arm, Harm, Trial, harm, to_value, told
@@ -115,15 +115,13 @@ class StreamedTrial:
 
     def _arms(self, now: Rollout, events: Sequence[Event]) -> list[tuple[Event, Arm]]:
         """The events of requests that one of the two policies decided. What overtook its own decision is left out."""
-        asked = {one.record["request_id"] for one in events if isinstance(one.record.get("request_id"), str)}
-        marks = {_mark(name): name for name in asked if name not in self._decided}
+        named = [(one, name) for one in events if (name := _request(one))]
+        marks = {_mark(name): name for _, name in named if name not in self._decided}
         known = self._decided | {marks[mark]: sha256 for mark, sha256 in self._store.notes(marks).items()}
         arms: dict[str, Arm] = {now.stable.sha256: "stable"}
         if now.canary is not None:
             arms[now.canary.sha256] = "canary"
-        return [
-            (one, arm) for one in events if (arm := arms.get(known.get(one.record.get("request_id", ""), "")))
-        ]
+        return [(one, arm) for one, name in named if (arm := arms.get(known.get(name, "")))]
 
 
 def ending(policy: Callable[[], SsmPolicyStore], states: States) -> End:
@@ -156,6 +154,12 @@ def _decided_by(event: Event) -> str | None:
     sha256 = record.get("policy_sha256")
     good = record.get("kind") == "decision" and isinstance(sha256, str) and len(sha256) == HASH
     return sha256 if good and isinstance(record.get("request_id"), str) else None
+
+
+def _request(event: Event) -> str | None:
+    """The request's id; None for what can be none, which must not keep the records around it from being counted."""
+    name = event.record.get("request_id")
+    return name if isinstance(name, str) and 0 < len(_mark(name)) <= LONGEST_ID else None
 
 
 def _mark(request_id: str) -> str:

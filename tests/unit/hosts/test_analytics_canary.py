@@ -157,6 +157,15 @@ def test_requests_of_other_policies_and_times_without_a_canary_are_not_counted()
     assert site.trial.stable.requests == 1
 
 
+@pytest.mark.parametrize("name", [["r"], {}, None, 7, "", "x" * 5_000])
+def test_a_request_without_a_name_keeps_nobody_else_from_being_counted(name: Any) -> None:
+    site = Site()
+    strange = outcome(2) | {"request_id": name, "event_id": "strange"}
+    assert site.consume([decision(1, CANARY.sha256), strange, outcome(1)]) == []
+    assert site.trial.canary.requests == 1
+    assert site.store.total("mec/edge-a", "Requests") == 2.0
+
+
 def test_a_parameter_store_that_is_away_stops_no_counting() -> None:
     store = MemoryFigures()
 
