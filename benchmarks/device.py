@@ -11,6 +11,7 @@ import subprocess
 import sys
 from typing import Any, Final
 
+from benchmarks import device_model
 from benchmarks.figures import Effort, Section, Table, median, shown
 
 LIMIT_S: Final = 300.0
@@ -55,12 +56,13 @@ with tempfile.TemporaryDirectory() as home:
 
 
 def measure(effort: Effort) -> Section:
-    """Imports, then one process that works."""
+    """Imports, then one process that works, then the model itself."""
     rounds = 2 * effort.rounds + 1
     package = [_imported("import edge_runtime") for _ in range(rounds)]
     client = [_imported("from edge_runtime import Client") for _ in range(rounds)]
     found: dict[str, Any] = json.loads(_run(_WORK, str(effort.calls)))
     decided, answered = found["decide"], found["command"]
+    model, figures = device_model.measured(effort)
     rows = (
         ("`import edge_runtime`", f"{shown(median(package))} s", ""),
         ("`from edge_runtime import Client`", f"{shown(median(client))} s", ""),
@@ -77,7 +79,9 @@ def measure(effort: Effort) -> Section:
                 rows=rows,
                 note=_NOTE.format(rounds=rounds),
             ),
+            *model,
         ),
+        figures=figures,
     )
 
 

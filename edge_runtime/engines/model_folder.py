@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,15 @@ class ModelFolderError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """Weights of the confidence, and the threshold below which the model says it does not know."""
+    """Weights of the confidence, and the threshold below which the model says it does not know. ``thresholds``: the
+    confidence from which at most a share of the accepted answers was wrong, by share."""
 
     intent_weight: float
     tag_weight: float
+    command_weight: float
     bias: float
     threshold: float
+    thresholds: Mapping[float, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,8 @@ class Labels:
 
     intents: tuple[str, ...]
     tags: tuple[str, ...]
+    tasks: tuple[str, ...]
+    personal: tuple[str, ...]
     calibration: Calibration
 
 
@@ -89,6 +94,11 @@ def verify_folder(folder: Path) -> Mapping[str, Any]:
     return manifest
 
 
+def _calibration(document: Mapping[str, Any]) -> Calibration:
+    table = {float(share): float(limit) for share, limit in document["thresholds"].items()}
+    return Calibration(**{**document, "thresholds": table})
+
+
 def open_folder(folder: Path, *, verify: bool = True) -> ModelFolder:
     """Raises ``ModelFolderError``; ``verify=False`` skips the hashes (a caller just made them)."""
     manifest = verify_folder(folder) if verify else read_manifest(folder)
@@ -97,7 +107,9 @@ def open_folder(folder: Path, *, verify: bool = True) -> ModelFolder:
         labels = Labels(
             intents=tuple(document["intents"]),
             tags=tuple(document["tags"]),
-            calibration=Calibration(**document["calibration"]),
+            tasks=tuple(document["tasks"]),
+            personal=tuple(document["personal"]),
+            calibration=_calibration(document["calibration"]),
         )
         catalogue = load_catalogue(folder / CATALOGUE)
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -4,26 +4,35 @@ Synchronous and without threads of its own; ``OwnerThread`` keeps it off the eve
 "I do not know" (``known`` is False) rather than guess: that is what lets a router escalate.
 """
 
+import math
 import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from edge_runtime.engines.model_folder import Calibration, Labels, ModelFolder, open_folder
+from edge_runtime.engines.intent_network import (
+    MAX_CHARS,
+    MAX_TOKENS,
+    About,
+    IntentNetwork,
+    RawOutput,
+    confidence_of,
+    readable,
+)
 from edge_runtime.nlu.catalogue import NONE, Catalogue
-from edge_runtime.nlu.decode import Command, Tagged, allowed_tags, assemble, read_tags, softmax, split_points
+from edge_runtime.nlu.decode import Command, assemble, split_points
 
-MAX_CHARS = 600
-MAX_TOKENS = 128
-MAX_EMBED_CHARS = 8_000
-MAX_EMBED_TOKENS = 256
 MAX_PARTS = 4
+NEVER = 1.0
+"""A confidence that no answer has."""
+
 _JOINT = re.compile(r"\s(?:and then|and also|and|then|also)\s|,\s|;\s", re.IGNORECASE)
+_VERB = re.compile(r"(?:\w+ ){0,6}?(?:turn|switch|shut|power) (?:on|off)\b", re.IGNORECASE)
+"""What a second command may borrow from the first: "turn off the lights and the fan"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,25 +56,11 @@ class Parse:
         return {"commands": [command.as_json() for command in self.commands] if self.known else []}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RawOutput:
-    """What the network said about one sentence, before any judgement."""
-
-    intent: str
-    intent_probability: float
-    tagged: Tagged
-    tokens: int
-
-
 class OnnxIntentEngine:
     """Made by ``load``. Not thread-safe by contract: one thread owns it."""
 
-    def __init__(self, session: Any, tokenizer: Any, labels: Labels, catalogue: Catalogue) -> None:
-        self._session = session
-        self._tokenizer = tokenizer
-        self._labels = labels
-        self._catalogue = catalogue
-        self._allowed = {name: allowed_tags(catalogue.intents[name], labels.tags) for name in labels.intents}
+    def __init__(self, network: IntentNetwork) -> None:
+        self._network = network
 
     @classmethod
     def load(cls, folder: Path, *, threads: int = 1, verify: bool = True) -> "OnnxIntentEngine":
@@ -73,23 +68,29 @@ class OnnxIntentEngine:
 
         ``threads``: intra-op threads; 1 is fastest for a model this small on a busy machine.
         """
-        opened = open_folder(folder, verify=verify)
-        return cls(_session(opened, threads), _tokenizer(opened), opened.labels, opened.catalogue)
+        return cls(IntentNetwork.load(folder, threads=threads, verify=verify))
 
     @property
     def catalogue(self) -> Catalogue:
-        return self._catalogue
+        return self._network.catalogue
 
     @property
     def threshold(self) -> float:
         """Confidence below which the shipped calibration refuses."""
-        return self._labels.calibration.threshold
+        return self._network.labels.calibration.threshold
+
+    def threshold_for(self, wrong: float) -> float:
+        """Confidence from which at most this share of the accepted answers is wrong, as calibrated on unseen
+        phrasings: the next stricter share of the model's table, `NEVER` below the strictest."""
+        table = self._network.labels.calibration.thresholds
+        shares = [share for share in table if share <= wrong]
+        return table[max(shares)] if shares else NEVER
 
     def parse(self, text: str, *, threshold: float | None = None) -> Parse:
         """Never raises for any text. ``threshold`` overrides the shipped one (0..1)."""
         began = time.perf_counter()
         limit = self.threshold if threshold is None else threshold
-        found = self._read(_readable(text), limit, parts_left=MAX_PARTS)
+        found = self._read(readable(text), limit, parts_left=MAX_PARTS)
         return replace(found, latency_ms=(time.perf_counter() - began) * 1000)
 
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
@@ -97,32 +98,16 @@ class OnnxIntentEngine:
 
         Text beyond 8,000 characters or 256 tokens is not read.
         """
-        rows = [self._run(_readable(text[:MAX_EMBED_CHARS]), MAX_EMBED_TOKENS)[2] for text in texts]
-        return np.concatenate(rows).astype(np.float32) if rows else np.zeros((0, 384), np.float32)
+        rows = [self._network.vector(text) for text in texts]
+        return np.stack(rows).astype(np.float32) if rows else np.zeros((0, 384), np.float32)
+
+    def about(self, text: str) -> About:
+        """Task, difficulty and personal data as the network sees them."""
+        return self._network.about(text)
 
     def raw(self, text: str) -> RawOutput:
         """The network's answer without calibration or refusal; used to fit the calibration."""
-        intents, tags, _, encoding = self._run(text[:MAX_CHARS], MAX_TOKENS)
-        chances = softmax(intents[0])
-        best = int(chances.argmax())
-        name = self._labels.intents[best]
-        return RawOutput(
-            intent=name,
-            intent_probability=float(chances[best]),
-            tagged=read_tags(
-                text, encoding.offsets, softmax(tags[0]) * self._allowed[name], self._labels.tags
-            ),
-            tokens=len(encoding.ids),
-        )
-
-    def _run(self, text: str, max_tokens: int) -> tuple[Any, Any, Any, Any]:
-        encoding = self._tokenizer.encode(text)
-        if len(encoding.ids) > max_tokens:
-            encoding.truncate(max_tokens)
-        ids = np.array([encoding.ids], np.int64)
-        feed = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
-        intents, tags, vectors = self._session.run(("intent_logits", "tag_logits", "sentence_vector"), feed)
-        return intents, tags, vectors, encoding
+        return self._network.raw(text)
 
     def _read(self, text: str, threshold: float, parts_left: int) -> Parse:
         if not text.strip():
@@ -134,7 +119,7 @@ class OnnxIntentEngine:
             return _unknown(NONE, 1.0, f"longer than {MAX_TOKENS} tokens", raw.tokens)
         cuts = split_points(raw.tagged.spans)
         pieces = _pieces(text, cuts)
-        if cuts and parts_left > 1 and 0 < len(pieces) <= parts_left:
+        if raw.intent != NONE and cuts and parts_left > 1 and 1 < len(pieces) <= parts_left:
             return self._parts(pieces, threshold, raw)
         whole = self._single(text, raw, threshold)
         if whole.known or raw.intent == NONE or parts_left == 1:
@@ -155,8 +140,8 @@ class OnnxIntentEngine:
     def _single(self, text: str, raw: RawOutput, threshold: float) -> Parse:
         if raw.intent == NONE:
             return _unknown(NONE, raw.intent_probability, "not a device command", raw.tokens)
-        confidence = confidence_of(self._labels.calibration, raw)
-        made = assemble(self._catalogue.intents[raw.intent], text, raw.tagged.spans)
+        confidence = confidence_of(self._network.labels.calibration, raw)
+        made = assemble(self.catalogue.intents[raw.intent], text, raw.tagged.spans)
         unsure = f"confidence {confidence:.2f} below {threshold:.2f}" if confidence < threshold else None
         reason = made.fault or unsure
         return Parse(
@@ -171,27 +156,28 @@ class OnnxIntentEngine:
 
     def _parts(self, pieces: tuple[str, ...], threshold: float, raw: RawOutput) -> Parse:
         """Each command is read alone; all must be known, else the whole sentence is not."""
-        parts = [self._read(piece, threshold, parts_left=1) for piece in pieces]
+        parts = [self._part(pieces[0], "", threshold)]
+        parts += [self._part(piece, pieces[at], threshold) for at, piece in enumerate(pieces[1:])]
         weak = next((part for part in parts if not part.known), None)
+        all_right = math.prod(part.confidence for part in parts)
         return Parse(
             commands=tuple(command for part in parts for command in part.commands),
             intent=parts[0].intent,
-            confidence=min(part.confidence for part in parts) if weak is None else min(weak.confidence, 0.5),
+            confidence=all_right if weak is None else min(weak.confidence, 0.5),
             known=weak is None,
             reason=None if weak is None else f"one part: {weak.reason}",
             tokens_in=raw.tokens,
             latency_ms=0.0,
         )
 
-
-def confidence_of(calibration: Calibration, raw: RawOutput) -> float:
-    """Chance that intent and all slots are right, from the two weakest links of the network's answer."""
-    score = (
-        calibration.intent_weight * _logit(raw.intent_probability)
-        + calibration.tag_weight * _logit(raw.tagged.weakest)
-        + calibration.bias
-    )
-    return float(1.0 / (1.0 + np.exp(-score)))
+    def _part(self, piece: str, before: str, threshold: float) -> Parse:
+        """A part that is no command alone may borrow the verb of the one before it."""
+        alone = self._read(piece, threshold, parts_left=1)
+        borrowed = None if alone.known else _VERB.match(before)
+        if borrowed is None:
+            return alone
+        joined = self._read(f"{borrowed[0]} {piece}", threshold, parts_left=1)
+        return joined if joined.known else alone
 
 
 def _pieces(text: str, cuts: tuple[tuple[int, int], ...]) -> tuple[str, ...]:
@@ -199,16 +185,6 @@ def _pieces(text: str, cuts: tuple[tuple[int, int], ...]) -> tuple[str, ...]:
     bounds = [0, *(edge for cut in cuts for edge in cut), len(text)]
     pieces = (text[bounds[i] : bounds[i + 1]].strip(" ,;.") for i in range(0, len(bounds), 2))
     return tuple(piece for piece in pieces if piece)
-
-
-def _readable(text: str) -> str:
-    """JSON may carry half of a surrogate pair, which no tokenizer takes; it becomes a question mark."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _logit(probability: float) -> float:
-    bounded = min(max(probability, 1e-6), 1 - 1e-6)
-    return float(np.log(bounded / (1 - bounded)))
 
 
 def _unknown(intent: str, confidence: float, reason: str, tokens: int) -> Parse:
@@ -221,22 +197,3 @@ def _unknown(intent: str, confidence: float, reason: str, tokens: int) -> Parse:
         tokens_in=tokens,
         latency_ms=0.0,
     )
-
-
-def _session(opened: ModelFolder, threads: int) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(opened.model), options, providers=["CPUExecutionProvider"])
-
-
-def _tokenizer(opened: ModelFolder) -> Any:
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(opened.tokenizer))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer

@@ -35,7 +35,7 @@ WORDS: dict[str, float] = {
     "an": 1.0,
     "oh": 0.0,
 }
-_SCALES = {"hundred": 100.0, "thousand": 1000.0, "million": 1_000_000.0}
+_SCALES = {"dozen": 12.0, "hundred": 100.0, "thousand": 1000.0, "million": 1_000_000.0}
 _FRACTIONS = {"half": 0.5, "quarter": 0.25, "third": 1 / 3}
 _DIGITS = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d{1,9})(?:\.\d{1,6})?|\.\d{1,6}")
 LONGEST = 80
@@ -84,7 +84,7 @@ def _spelled(words: list[str]) -> float | None:
             continue
         if word in _SCALES:
             group = (group or 1.0) * _SCALES[word]
-            if word != "hundred":
+            if word not in {"dozen", "hundred"}:
                 total, group = total + group, 0.0
             last = _SCALES[word]
             continue

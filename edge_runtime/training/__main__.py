@@ -9,14 +9,14 @@ from pathlib import Path
 
 from edge_runtime.store import SHIPPED
 
-DEFAULT_STEPS = 2000
+DEFAULT_STEPS = 6000
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m edge_runtime.training", description=__doc__)
     parser.add_argument("--out", type=Path, default=SHIPPED / "intent-v1", help="model folder to write")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=DEFAULT_STEPS, help="training steps of 48 sentences")
+    parser.add_argument("--steps", type=int, default=DEFAULT_STEPS, help="training steps of 24 sentences")
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")

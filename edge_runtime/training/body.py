@@ -1,4 +1,4 @@
-"""The network: four layers of MiniLM with three heads (intent, slot tags, sentence vector)."""
+"""The network: four layers of MiniLM and its heads: intent, slot tags, sentence vector, what a text is, personal data."""
 
 import copy
 import importlib
@@ -37,28 +37,43 @@ def mean_pool(hidden: Tensor, mask: Tensor) -> Tensor:
     return (hidden * weights).sum(1) / weights.sum(1).clamp(min=1e-9)
 
 
-class Student(nn.Module):
-    """Inputs ``input_ids``, ``attention_mask`` [batch, tokens]; outputs intent and tag logits, unit vector."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Widths:
+    """Outputs of the heads."""
 
-    def __init__(self, body: Any, intents: int, tags: int) -> None:
+    intents: int
+    tags: int
+    text: int
+    personal: int
+
+
+class Student(nn.Module):
+    """Inputs ``input_ids``, ``attention_mask`` [batch, tokens]; outputs intent, tag, text and personal logits around
+    the unit vector, in the order of `export.OUTPUTS`."""
+
+    def __init__(self, body: Any, widths: Widths) -> None:
         super().__init__()
         width = body.config.hidden_size
         self.body = body
-        self.intent = nn.Linear(width, intents)
-        self.tag = nn.Linear(width, tags)
+        self.intent = nn.Linear(width, widths.intents)
+        self.tag = nn.Linear(width, widths.tags)
+        self.text = nn.Linear(width, widths.text)
+        self.personal = nn.Linear(width, widths.personal)
         self.vector = nn.Linear(width, width)
         with torch.no_grad():
             self.vector.weight.copy_(torch.eye(width))
             self.vector.bias.zero_()
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         hidden = self.body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         pooled = mean_pool(hidden, attention_mask)
         vector = nn.functional.normalize(self.vector(pooled), dim=-1)
-        return self.intent(pooled), self.tag(hidden), vector
+        return self.intent(pooled), self.tag(hidden), vector, self.text(pooled), self.personal(hidden)
 
 
-def make_student(teacher: Teacher, kept: Sequence[int], intents: int, tags: int) -> Student:
+def make_student(teacher: Teacher, kept: Sequence[int], widths: Widths) -> Student:
     """A copy of the chosen layers over the kept vocabulary; embeddings stay frozen."""
     body = copy.deepcopy(teacher.model)
     rows = body.embeddings.word_embeddings.weight.data[torch.tensor(list(kept))].clone()
@@ -68,4 +83,4 @@ def make_student(teacher: Teacher, kept: Sequence[int], intents: int, tags: int)
     body.encoder.layer = nn.ModuleList([body.encoder.layer[index] for index in LAYERS])
     for parameter in body.embeddings.parameters():
         parameter.requires_grad_(False)
-    return Student(body, intents, tags)
+    return Student(body, widths)

@@ -10,7 +10,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from edge_runtime.training.body import Student
 
 LONGEST = 512
-OUTPUTS = ("intent_logits", "tag_logits", "sentence_vector")
+OUTPUTS = ("intent_logits", "tag_logits", "sentence_vector", "text_logits", "personal_logits")
 
 
 def export(student: Student, target: Path) -> None:

@@ -17,6 +17,7 @@ from edge_runtime.engines.model_folder import (
     sha256_of,
 )
 from edge_runtime.nlu.catalogue import SOURCE
+from edge_runtime.training.features import Names
 
 NOTICE = "NOTICE"
 NOTICE_TEXT = """intent-v1
@@ -25,17 +26,15 @@ Copyright 2026 The Tierwise authors. Licensed under the Apache License, Version 
 
 This model is a derivative of sentence-transformers/all-MiniLM-L6-v2 (Apache License, Version 2.0),
 which is itself derived from nreimers/MiniLM-L6-H384-uncased and microsoft/MiniLM-L12-H384-uncased.
-Changes: layers 0, 2, 4 and 5 of six, 12,000 of 30,522 vocabulary pieces, two added heads and one
+Changes: layers 0, 2, 4 and 5 of six, 12,000 of 30,522 vocabulary pieces, four added heads and one
 projection, fine-tuning on sentences made by this repository's generator, and 8-bit quantisation.
 """
-UNCALIBRATED = Calibration(intent_weight=1.0, tag_weight=0.0, bias=0.0, threshold=0.5)
+UNCALIBRATED = Calibration(intent_weight=1.0, tag_weight=0.0, command_weight=0.0, bias=0.0, threshold=0.5)
 MIN_RAM_MB = 128
 
 
-def write_labels(
-    folder: Path, intents: tuple[str, ...], tags: tuple[str, ...], calibration: Calibration
-) -> None:
-    document = {"intents": intents, "tags": tags, "calibration": asdict(calibration)}
+def write_labels(folder: Path, names: Names, calibration: Calibration) -> None:
+    document = {**asdict(names), "calibration": asdict(calibration)}
     (folder / LABELS).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
@@ -54,7 +53,7 @@ def write_manifest(folder: Path, training: Mapping[str, Any], evaluation: Mappin
     manifest = {
         "schema": 1,
         "name": "intent-v1",
-        "version": "1.0.0",
+        "version": "2.0.0",
         "kind": "onnx-intent",
         "licence": "Apache-2.0",
         "derived_from": "sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0)",

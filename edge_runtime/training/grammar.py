@@ -1,7 +1,7 @@
-"""The phrase notation: ``(a|b|)`` picks one, ``{slot}`` takes a value, ``{slot=x/y}`` takes one of the words.
-
-A line that starts with ``~`` is kept for calibration and one with ``!`` for the final test, so that
-both see phrasings the model was never trained on.
+"""The phrase notation: ``(a|b|)`` picks one, ``{slot}`` takes a value, ``{slot=x/y}`` takes one of the words;
+a slash inside a word is written ``\\/``. ``<name>`` stands for a line of ``macros.txt``. A line that starts with ``~`` is kept for calibration. The files in
+``phrases/second`` are a grammar of their own, written in another voice, for the final test. So both see phrasings
+the model was never trained on. A header names the intent; of talk it also says the task and whether it is hard.
 """
 
 import random
@@ -12,8 +12,12 @@ from pathlib import Path
 from typing import Literal
 
 Split = Literal["train", "valid", "test"]
-MARKS: Mapping[str, Split] = {"~": "valid", "!": "test"}
 FOLDER = Path(__file__).with_name("phrases")
+SECOND = FOLDER / "second"
+MACROS = "macros.txt"
+_CALIBRATION = "~"
+_SLASH = re.compile(r"(?<!\\)/")
+_MACRO = re.compile(r"<([a-z]+)>")
 _TOKEN = re.compile(r"[(|)]|\{[^}]*\}|[^(|){}]+")
 
 
@@ -38,10 +42,14 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phrase:
+    """``task``: the router's word for the work asked for; ``hard``: whether a small model would fail at it."""
+
     intent: str
     split: Split
     pattern: str
     root: Sequence
+    task: str = "command"
+    hard: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +92,8 @@ def _choice(tokens: list[str], at: int) -> tuple[Choice, int]:
 def _hole(body: str) -> Hole:
     name, _, words = body.partition("=")
     slot, _, kind = name.partition(":")
-    return Hole(slot=slot, kind=kind or slot, words=tuple(words.split("/")) if words else ())
+    listed = (word.replace("\\/", "/") for word in _SLASH.split(words))
+    return Hole(slot=slot, kind=kind or slot, words=tuple(listed) if words else ())
 
 
 def expand(node: Sequence, rng: random.Random) -> list[str | Hole]:
@@ -113,18 +122,54 @@ def fill(pieces: list[str | Hole], value: Callable[[Hole], str]) -> Filled:
     return Filled(text=text.rstrip(), spans=tuple(spans))
 
 
+def forms(node: Sequence) -> int:
+    """How many readings a pattern has, values not counted."""
+    count = 1
+    for part in node.parts:
+        if isinstance(part, Choice):
+            count *= sum(forms(option) for option in part.options)
+        elif isinstance(part, Hole):
+            count *= max(1, len(part.words))
+    return count
+
+
 def load_phrases(folder: Path = FOLDER) -> tuple[Phrase, ...]:
-    """Every phrase of every ``*.txt`` file, in file and line order."""
+    """Every phrase of every ``*.txt`` file, in file and line order; the second grammar after the first."""
+    macros = _macros(folder / MACROS)
     phrases: list[Phrase] = []
     for file in sorted(folder.glob("*.txt")):
-        intent = ""
-        for line in file.read_text(encoding="utf-8").splitlines():
-            if line.startswith("# "):
-                intent = line[2:].strip()
-            elif line.strip():
-                split = MARKS.get(line[0], "train")
-                pattern = line.lstrip("~! ").strip()
-                phrases.append(
-                    Phrase(intent=intent, split=split, pattern=pattern, root=parse_pattern(pattern))
-                )
+        if file.name != MACROS:
+            phrases += _phrases(file, macros, split="train")
+    for file in sorted((folder / SECOND.name).glob("*.txt")):
+        phrases += _phrases(file, {}, split="test")
     return tuple(phrases)
+
+
+def _phrases(file: Path, macros: Mapping[str, str], split: Split) -> list[Phrase]:
+    phrases: list[Phrase] = []
+    intent, task, hard = "", "command", False
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if line.startswith("# "):
+            intent, *about = line[2:].split()
+            task, hard = (about[0] if about else "command"), about[1:] == ["complex"]
+        elif line.strip():
+            kept = line.startswith(_CALIBRATION)
+            pattern = _MACRO.sub(lambda name: macros[name[1]], line.lstrip("~ ").strip())
+            phrases.append(
+                Phrase(
+                    intent=intent,
+                    split="valid" if kept else split,
+                    pattern=pattern,
+                    root=parse_pattern(pattern),
+                    task=task,
+                    hard=hard,
+                )
+            )
+    return phrases
+
+
+def _macros(file: Path) -> dict[str, str]:
+    if not file.exists():
+        return {}
+    pairs = (line.split(" = ", 1) for line in file.read_text(encoding="utf-8").splitlines() if line.strip())
+    return dict((name, body) for name, body in pairs)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge_runtime.nlu.catalogue import SlotType
-from edge_runtime.training import surfaces
+from edge_runtime.training import personal, surfaces
 from edge_runtime.training.grammar import FOLDER, Hole, expand, fill, parse_pattern
 
 Value = str | int | float
@@ -23,9 +23,21 @@ _NUMBERS = {
     "number": surfaces.quantity,
 }
 _DEFAULT_KIND = {"reminder.text": "task"}
+_LISTED = {"name": "person:to", "room": "place:room", "device": "place:device", "city": "place:city"}
+"""Where the words of a hole in talk come from."""
 _SYLLABLES = tuple(
     head + vowel + tail for head in "bdfghjklmnprstvz" for vowel in "aeiou" for tail in ("", "n", "r")
 )
+_MACHINES = frozenset({"place:machine", "place:source"})
+_MADE_UP: Mapping[str, float] = {
+    "text:activity": 0.3,
+    "text:app": 0.5,
+    "place:scene": 0.6,
+    "place:door": 0.5,
+    "place:device": 0.6,
+}
+"""How much less often than others a kind of value is made up: with the same verb as another kind, words decide."""
+
 _WORD_COUNTS: Mapping[str, Sequence[int]] = {"text:text": (2, 3, 4, 5, 6), "text:task": (2, 3, 4)}
 
 
@@ -59,15 +71,27 @@ class Lexicon:
         return self.open_words(f"{slot_type.name}:{kind}"), None
 
     def open_words(self, key: str) -> str:
-        if self.rng.random() < self.random_share and key in self.values:
+        if self.rng.random() < self.random_share * _MADE_UP.get(key, 1.0) and key in self.values:
             count = self.rng.choice(_WORD_COUNTS.get(key, (1, 1, 2, 3)))
-            return " ".join(self.word() for _ in range(count))
+            words = " ".join(self.word() for _ in range(count))
+            return f"{words} {self._kind_of_machine()}" if key in _MACHINES else words
         return self.listed(key)
+
+    def _kind_of_machine(self) -> str:
+        """A made-up machine keeps a word that says it is one, else "start the river" would name anything."""
+        kind = self.rng.choice(
+            ("line", "pump", "press", "machine", "unit", "conveyor", "mixer", "motor", "robot", "tank")
+        )
+        return f"{kind} {self.rng.randint(1, 40)}" if self.rng.random() < 0.5 else kind
 
     def listed(self, key: str) -> str:
         lists = self.values[key]
         pattern = self.rng.choice(lists["new" if self.use_new else "seen"])
         return fill(expand(parse_pattern(pattern), self.rng), self._plain).text
+
+    def personal(self, kind: str) -> str:
+        """Made-up personal data of a kind of `personal.KINDS`."""
+        return personal.made(self.rng, kind, self.word)
 
     def word(self) -> str:
         """A word of the list, or now and then one that no list holds."""
@@ -81,11 +105,7 @@ class Lexicon:
             return str(self.rng.choice((self.rng.randint(1, 9), self.rng.randint(1, 200))))
         if hole.slot == "w":
             return self.word()
-        if hole.slot == "name":
-            return self.listed("person:to")
-        if hole.slot == "room":
-            return self.listed("place:room")
-        return self.listed(hole.slot)
+        return self.listed(_LISTED.get(hole.slot, hole.slot))
 
     def plain(self, hole: Hole) -> str:
         return self._plain(hole)

@@ -13,23 +13,28 @@ from edge_runtime.engines.model_folder import MODEL
 from edge_runtime.engines.onnx_intent import OnnxIntentEngine
 from edge_runtime.nlu.catalogue import Catalogue, load_catalogue
 from edge_runtime.nlu.decode import NEXT
-from edge_runtime.training.body import Teacher, make_student
+from edge_runtime.training.body import Teacher, Widths, make_student
 from edge_runtime.training.calibrate import fit_calibration, judge
-from edge_runtime.training.evaluate import held_out, report
+from edge_runtime.training.evaluate import as_users_talk, held_out, report
 from edge_runtime.training.export import export
-from edge_runtime.training.features import tag_names
-from edge_runtime.training.fit import Names, Plan, fit, teach
+from edge_runtime.training.features import Names, tag_names
+from edge_runtime.training.fit import Plan, fit, teach
 from edge_runtime.training.folder import UNCALIBRATED, write_labels, write_manifest, write_side_files
+from edge_runtime.training.personal import KINDS
 from edge_runtime.training.samples import Mix, Sample, Sampler
 from edge_runtime.training.vocabulary import prune, whole_words
 
 LOG = logging.getLogger(__name__)
 TEST_SEED, VALID_SEED = 777, 555
+CALIBRATION = 3000
+"""Sentences that the confidence is fitted on."""
+
+TASKS = ("command", "chat", "classify", "extract", "summarize", "embed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What to make: ``steps`` of 48 sentences each."""
+    """What to make: ``steps`` of 24 sentences each."""
 
     out: Path
     seed: int
@@ -44,28 +49,48 @@ def make_model(order: Order) -> dict[str, Any]:
     names = names_of(catalogue)
     teacher = Teacher.load()
     vocabulary = prune(teacher.tokenizer_json)
-    plan = Plan(seed=order.seed, steps=order.steps)
     words = whole_words(teacher.tokenizer_json, held_out=False)
+    plan = Plan(seed=order.seed, steps=order.steps)
     pool = draw_pool(catalogue, words, plan)
     torch.manual_seed(order.seed)
-    student = make_student(teacher, vocabulary.kept, len(names.intents), len(names.tags))
+    student = make_student(teacher, vocabulary.kept, widths_of(names))
     loss = fit(student, teacher, pool, vocabulary.tokenizer, names, plan)
     order.out.mkdir(parents=True, exist_ok=True)
     export(student, order.out / MODEL)
     write_side_files(order.out, vocabulary.tokenizer)
-    training: dict[str, Any] = {
+    training = summary(order, loss, time.monotonic() - began)
+    return finish(order, names, training, teacher)
+
+
+def summary(order: Order, loss: float, wall_s: float) -> dict[str, Any]:
+    """What the manifest says of the training."""
+    return {
         "seed": order.seed,
         "steps": order.steps,
-        "sentences": order.steps * plan.batch,
+        "sentences": order.steps * Plan(seed=order.seed, steps=order.steps).batch,
+        "final_loss": round(loss, 4),
+        "wall_s": round(wall_s),
     }
-    training |= {"final_loss": round(loss, 4), "wall_s": round(time.monotonic() - began)}
-    return finish(order, names, training, teacher)
 
 
 def names_of(catalogue: Catalogue) -> Names:
     """Output positions of the two heads, in catalogue order."""
     slots = dict.fromkeys(slot for intent in catalogue.intents.values() for slot in intent.slots)
-    return Names(intents=tuple(catalogue.intents), tags=tag_names((*slots, NEXT)))
+    return Names(
+        intents=tuple(catalogue.intents),
+        tags=tag_names((*slots, NEXT)),
+        tasks=TASKS,
+        personal=tag_names(KINDS),
+    )
+
+
+def widths_of(names: Names) -> Widths:
+    return Widths(
+        intents=len(names.intents),
+        tags=len(names.tags),
+        text=2 + len(names.tasks),
+        personal=len(names.personal),
+    )
 
 
 def draw_pool(catalogue: Catalogue, words: Any, plan: Plan) -> list[Sample]:
@@ -75,15 +100,17 @@ def draw_pool(catalogue: Catalogue, words: Any, plan: Plan) -> list[Sample]:
 
 
 def finish(order: Order, names: Names, training: dict[str, Any], teacher: Teacher) -> dict[str, Any]:
-    """Calibrates on the validation phrasings, measures on the test phrasings, writes labels and manifest."""
+    """Calibrates on the calibration phrasings, measures on the second grammar, writes labels and manifest."""
     catalogue = load_catalogue()
     tokenizer_json = (order.out / "tokenizer.json").read_text(encoding="utf-8")
     words = whole_words(tokenizer_json, held_out=True)
-    write_labels(order.out, names.intents, names.tags, UNCALIBRATED)
+    write_labels(order.out, names, UNCALIBRATED)
     write_manifest(order.out, training, {})
     engine = OnnxIntentEngine.load(order.out, verify=False)
-    calibration = fit_calibration(judge(engine, validation(catalogue, words)))
-    write_labels(order.out, names.intents, names.tags, calibration)
+    calibration = fit_calibration(
+        judge(engine, as_users_talk(catalogue, words, "valid", CALIBRATION, VALID_SEED))
+    )
+    write_labels(order.out, names, calibration)
     engine = OnnxIntentEngine.load(order.out, verify=False)
     splits = held_out(catalogue, words, order.test_count, TEST_SEED)
     evaluation: dict[str, Any] = report(engine, splits)
@@ -95,16 +122,3 @@ def finish(order: Order, names: Names, training: dict[str, Any], teacher: Teache
     }
     write_manifest(order.out, training, evaluation)
     return evaluation
-
-
-def validation(catalogue: Catalogue, words: Any, count: int = 1500) -> list[Sample]:
-    """Unseen phrasings with conversation among them, as a device would meet them."""
-    mixes = (
-        Mix(split="valid", use_new=False, random_share=0.1),
-        Mix(split="valid", use_new=True, random_share=0.1),
-    )
-    samples: list[Sample] = []
-    for offset, mix in enumerate(mixes):
-        sampler = Sampler(catalogue, words, mix, VALID_SEED + offset)
-        samples += [sampler.conversation() if at % 4 == 0 else sampler.command() for at in range(count // 2)]
-    return samples

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_runtime.engines.onnx_intent import MAX_CHARS, OnnxIntentEngine
+from edge_runtime.engines.intent_network import MAX_CHARS
+from edge_runtime.engines.onnx_intent import NEVER, OnnxIntentEngine
 from edge_runtime.nlu.catalogue import load_catalogue
 from edge_runtime.store import SHIPPED
 from edge_runtime.training.evaluate import held_out, score
@@ -21,13 +22,15 @@ DATA = Path(__file__).parents[2] / "device_data"
 FOLDER = SHIPPED / "intent-v1"
 COUNT = 150
 FLOORS = {
-    "seen phrasing, seen values": 0.96,
-    "seen phrasing, new values": 0.92,
-    "new phrasing, seen values": 0.72,
-    "new phrasing, new values": 0.67,
-    "two commands, seen phrasing, new values": 0.78,
-    "conversation, seen phrasing": 0.98,
-    "conversation, new phrasing": 0.98,
+    "training grammar, seen values": 0.97,
+    "training grammar, new values": 0.92,
+    "training grammar, two or three commands": 0.74,
+    "training grammar, conversation": 0.98,
+    "second grammar, seen values": 0.69,
+    "second grammar, new values": 0.61,
+    "second grammar, two or three commands": 0.13,
+    "second grammar, conversation": 0.98,
+    "training grammar, new values, typing errors and speech": 0.87,
 }
 
 
@@ -52,9 +55,15 @@ def test_exact_match_of_the_whole_answer_keeps_its_floor(
     assert scores[split][0] >= FLOORS[split]
 
 
-def test_accepted_answers_on_new_phrasings_are_mostly_right(scores: dict[str, tuple[float, float]]) -> None:
-    accepted = [scores[split][1] for split in FLOORS if split.startswith("new phrasing")]
-    assert min(accepted) >= 0.90
+def test_accepted_answers_on_the_second_grammar_are_mostly_right(
+    scores: dict[str, tuple[float, float]],
+) -> None:
+    accepted = [
+        scores[split][1]
+        for split in FLOORS
+        if split in {"second grammar, seen values", "second grammar, new values"}
+    ]
+    assert len(accepted) == 2 and min(accepted) >= 0.84
 
 
 def lines(name: str) -> list[dict[str, object]]:
@@ -64,13 +73,13 @@ def lines(name: str) -> list[dict[str, object]]:
 def test_sentences_written_by_hand_are_understood(engine: OnnxIntentEngine) -> None:
     cases = lines("commands.jsonl")
     right = [engine.parse(str(case["text"])).as_json()["commands"] == case["commands"] for case in cases]
-    assert np.mean(right) >= 0.89
+    assert np.mean(right) >= 0.93
 
 
 def test_conversation_written_by_hand_is_not_taken_for_a_command(engine: OnnxIntentEngine) -> None:
     cases = lines("escalate.jsonl")
     refused = [not engine.parse(str(case["text"])).known for case in cases]
-    assert np.mean(refused) >= 0.95
+    assert np.mean(refused) >= 0.98
 
 
 def test_the_contract_s_own_example_is_answered(engine: OnnxIntentEngine) -> None:
@@ -106,6 +115,21 @@ def test_a_refusal_of_one_half_refuses_the_whole(engine: OnnxIntentEngine) -> No
 def test_several_rooms_make_several_commands(engine: OnnxIntentEngine) -> None:
     parse = engine.parse("turn on the lights in the kitchen and the hallway")
     assert [command.slots.get("room") for command in parse.commands] == ["kitchen", "hallway"]
+
+
+def test_a_second_command_borrows_the_verb_of_the_first(engine: OnnxIntentEngine) -> None:
+    parse = engine.parse("turn off the lights and the fan")
+    assert [(one.intent, one.slots) for one in parse.commands] == [
+        ("light", {"state": "off"}),
+        ("fan", {"state": "off"}),
+    ]
+
+
+def test_a_smaller_share_of_wrong_answers_asks_for_more_confidence(engine: OnnxIntentEngine) -> None:
+    limits = [engine.threshold_for(share) for share in (0.2, 0.1, 0.05, 0.02, 0.01)]
+    assert limits == sorted(limits) and limits[0] < limits[-1] <= NEVER
+    assert engine.threshold_for(0.025) == engine.threshold_for(0.02)
+    assert engine.threshold_for(1e-6) == NEVER
 
 
 def test_an_incomplete_command_is_known_to_be_incomplete(engine: OnnxIntentEngine) -> None:
