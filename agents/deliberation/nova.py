@@ -54,6 +54,8 @@ class NovaThinker:
         self._client: StrandsClient | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        # Its threads start with the first call.
+        self._calls = ThreadPoolExecutor(THREADS, thread_name_prefix="nova")
 
     async def think(self, question: Question) -> Thought:
         """One answer. Raises `StoreError` or `NotTakenError`; giving up on it here gives it up there."""
@@ -70,16 +72,18 @@ class NovaThinker:
         asyncio.run_coroutine_threadsafe(self._warm(), self._running())
 
     async def close(self) -> None:
-        """Stop asking. A call that hangs ends with its own timeout, on a thread that keeps nobody waiting."""
+        """Stop asking. Calls that wait for a thread are dropped; one that hangs ends with its own timeout, for which nobody waits
+        here, but a process that ends does."""
         if self._loop is None or self._thread is None:
             return
+        self._calls.shutdown(wait=False, cancel_futures=True)
         self._loop.call_soon_threadsafe(self._loop.stop)
         await asyncio.to_thread(self._thread.join, JOIN_S)
 
     def _running(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
-            self._loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="nova"))
+            self._loop.set_default_executor(self._calls)
             self._thread = threading.Thread(
                 target=_serve, args=(self._loop,), name="deliberation", daemon=True
             )
