@@ -62,6 +62,23 @@ GOALS: Final = (
         unit="",
         at_least=True,
     ),
+    Goal(
+        key="model_exact_values",
+        text="device model, new values, whole JSON exact",
+        limit=98,
+        unit="%",
+        at_least=True,
+    ),
+    Goal(
+        key="model_exact_phrasing",
+        text="device model, second grammar, whole JSON exact",
+        limit=85,
+        unit="%",
+        at_least=True,
+    ),
+    Goal(key="model_refused", text="device model, conversation refused", limit=98, unit="%", at_least=True),
+    Goal(key="model_parse", text="device model, a command on one thread, p50", limit=3, unit="ms"),
+    Goal(key="model_memory", text="device model, process with the model hot", limit=120, unit="MB"),
     Goal(key="cold_router", text="cold Lambda function of the router, first event", limit=400, unit="ms"),
     Goal(key="times_nginx", text="CPU per request against nginx `proxy_pass`", limit=10, unit="x"),
     Goal(
