@@ -14,7 +14,7 @@ from gateway.http.serving import Serving
 from gateway.http.wire.decoding import BodyDecoder
 from gateway.http.wire.inference import FeedbackBody, OutcomeBody
 from gateway.jobs.following import Found, changes
-from router_core.errors import ConflictError, NotFoundError
+from router_core.errors import ConflictError, NotFoundError, StoreError
 from router_core.execution import DeviceOutcome
 from router_core.inference import InferenceResponse
 
@@ -53,7 +53,7 @@ class StoredRoutes:
 
     async def _read(self, exchange: Exchange, request_id: str) -> None:
         tenant = exchange.known.tenant
-        found = self._finished.get(tenant, request_id) or await self._accepted.found(tenant, request_id)
+        found = await self._found(tenant, request_id)
         if isinstance(found, InferenceResponse):
             await exchange.reply(200, answers.answer_headers(found), answers.encode(answers.answer(found)))
             return
@@ -67,6 +67,16 @@ class StoredRoutes:
         record = await self._record(tenant, request_id)
         await exchange.reply(200, [answers.JSON_TYPE], answers.encode(stored_answer(record)))
 
+    async def _found(self, tenant: str, request_id: str) -> Found:
+        """A job, or an answer that is kept. What was answered at once may be a job as well: its judgement is there."""
+        kept = self._finished.get(tenant, request_id)
+        try:
+            return await self._accepted.found(tenant, request_id) or kept
+        except StoreError:
+            if kept is None:
+                raise
+            return kept
+
     async def _follow(self, exchange: Exchange, request_id: str) -> None:
         """The same as it changes, as server-sent events; a client that leaves is followed no more."""
         if not self._streams:
@@ -75,7 +85,7 @@ class StoredRoutes:
         await exchange.read_json(0, self._timeout_s)
 
         async def look() -> Found:
-            return self._finished.get(tenant, request_id) or await self._accepted.found(tenant, request_id)
+            return await self._found(tenant, request_id)
 
         found = await look()
         if found is None:

@@ -49,6 +49,17 @@ async def test_a_synchronous_answer_that_is_drawn_is_judged_once(store: JobStore
     assert (tenant, target, score) == ("acme", "mec/edge-a", 0.6)
 
 
+async def test_whoever_reads_a_judged_answer_again_sees_its_judgement(store: JobStore) -> None:
+    router = JudgedRouter(sync_share=1.0)
+    app = application(router, jobs=plan(store))
+    told = await asked(app)
+    await scored(router, 1)
+    read = (await call(app, "GET", f"/inference/{told['request_id']}")).json
+    await stop(app)
+    assert (read["output"], read["stage"]) == (told["output"], "COMPLETED")
+    assert read["judgement"]["score"] == 0.6
+
+
 async def test_by_default_no_synchronous_answer_is_judged(store: JobStore) -> None:
     router = JudgedRouter()
     app = application(router, jobs=plan(store))
