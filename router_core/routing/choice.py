@@ -11,7 +11,7 @@ from router_core.context import RequestContext
 from router_core.record import dataclass
 from router_core.routing.constraints import RESTRICTED
 from router_core.routing.table import TargetTable
-from router_core.signals.fingerprint import stable_fraction
+from router_core.signals.fingerprint import shared_fraction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ def pick(context: RequestContext, table: TargetTable, scores: list[float], allow
     rate = _exploration_rate(context, table)
     if not rate or len(order) == 1:
         return Pick(index=best, order=order)
-    draw = stable_fraction(f"explore:{context.request_id}")
+    draw = shared_fraction(f"explore:{context.request_id}")
     floors = _floors(table, order, rate)
     chosen = _drawn(table, order, floors, draw, rate) if draw < rate else best
     return Pick(
@@ -88,7 +88,7 @@ def _ordered(context: RequestContext, scores: list[float], allowed: Sequence[int
     order = sorted(allowed, key=scores.__getitem__, reverse=True)
     if len(order) > 1 and scores[order[0]] == scores[order[1]]:
         tied = sum(1 for i in order if scores[i] == scores[order[0]])
-        drawn = int(stable_fraction(context.request_id) * tied)
+        drawn = int(shared_fraction(context.request_id) * tied)
         order.insert(0, order.pop(drawn))
     return order
 

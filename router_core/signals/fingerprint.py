@@ -37,7 +37,15 @@ def canonical_json(obj: Any) -> bytes:
 
 
 def stable_fraction(key: str) -> float:
-    """A number in [0, 1) that depends on `key` alone, uniform over keys; 53 bits, so exact as a float. SHA-256, which every
-    language has: clients in others draw the same (docs/device-protocol.md)."""
-    digest = sha256(key.encode("utf-8", "surrogatepass"), usedforsecurity=False).digest()
-    return (int.from_bytes(digest[:8], "big") >> (64 - _FRACTION_BITS)) / (1 << _FRACTION_BITS)
+    """A number in [0, 1) that depends on `key` alone, uniform over keys; 53 bits, so exact as a float."""
+    digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return _fraction(digest)
+
+
+def shared_fraction(key: str) -> float:
+    """The same by SHA-256, which every language has: for draws that clients in others repeat (docs/device-protocol.md)."""
+    return _fraction(sha256(key.encode("utf-8", "surrogatepass"), usedforsecurity=False).digest()[:8])
+
+
+def _fraction(digest: bytes) -> float:
+    return (int.from_bytes(digest, "big") >> (64 - _FRACTION_BITS)) / (1 << _FRACTION_BITS)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router_core.signals import analyse, complexity, estimate_tokens, fingerprint, scan, stable_fraction
-from router_core.signals.fingerprint import canonical_json
+from router_core.signals.fingerprint import canonical_json, shared_fraction
 from router_core.signals.reading import read
 from router_core.signals.sensitivity import LEVELS
 
@@ -107,6 +107,11 @@ def test_canonical_json_refuses_what_json_cannot_spell(value: object) -> None:
 def test_stable_fraction_is_in_range_and_repeats(key: str) -> None:
     assert 0.0 <= stable_fraction(key) < 1.0
     assert stable_fraction(key) == stable_fraction(key)
+
+
+def test_a_shared_fraction_is_the_sha_256_that_other_languages_draw() -> None:
+    digest = hashlib.sha256(b"req_1").hexdigest()
+    assert shared_fraction("req_1") == int(digest[:16], 16) // 2**11 / 2**53
 
 
 def test_stable_fractions_are_spread_evenly() -> None:
