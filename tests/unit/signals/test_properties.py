@@ -1,5 +1,6 @@
 """What holds for every text: no exception, spans in bounds and disjoint, values in range, equal answers."""
 
+import hashlib
 from itertools import pairwise
 
 import pytest
