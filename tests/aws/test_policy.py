@@ -185,7 +185,7 @@ def test_a_canary_that_does_harm_is_ended_by_the_streams_consumer(
         return shift if shift["share"] == 0 else {}
 
     with ThreadPoolExecutor(4) as callers:
-        names = list(callers.map(ask, range(100)))
+        names = list(callers.map(ask, range(72)))
     assert set(names) == {before, "dear"}
     change = until(ended, bool, 2 * SEEN_S)["change"]
     assert (change["action"], change["by"]) == ("rollback", "tierwise"), change
