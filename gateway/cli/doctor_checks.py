@@ -48,7 +48,9 @@ def examine(config: str | None, *, sandbox: bool) -> list[Finding]:
         _policy(settings),
         _events(settings),
         _redis(settings),
+        *_jobs(settings),
         *_stores(settings),
+        *_providers(settings),
         *_guards(settings),
         *_deliberation(settings),
         *_surroundings(),
@@ -163,6 +165,30 @@ def _redis(settings: Settings) -> Finding:
         detail = f"{where} takes {took_ms:.1f} ms per write; timeout_ms is {redis.timeout_ms:g}"
         return Finding(verdict="note", what="redis", detail=detail)
     return _ok("redis", f"{where} takes writes, {took_ms:.1f} ms each")
+
+
+def _jobs(settings: Settings) -> Iterator[Finding]:
+    """Where asynchronous requests are kept. A file is made when the first one comes."""
+    from gateway.composition.jobs import packaged, store_answers
+
+    jobs = settings.jobs
+    if not packaged():
+        yield _note("jobs", "in memory, lost at a restart: pip install 'tierwise[sql]'")
+        return
+    try:
+        there = store_answers(jobs, os.environ)
+    except TierwiseError as error:
+        yield _fail("jobs", f"{jobs.url}: {error}")
+        return
+    carried = "" if jobs.sns is None else f", carried by {jobs.sns}"
+    yield _ok("jobs", f"{jobs.url} {'answers' if there else 'is made when it is needed'}{carried}")
+
+
+def _providers(settings: Settings) -> Iterator[Finding]:
+    """Whom callers may ask with their own keys."""
+    for provider in settings.providers:
+        what, url = f"provider byok/{provider.name}", provider.base_url
+        yield _ok(what, f"at the address of {provider.kind}'s own") if url is None else _reach(what, url)
 
 
 def _stores(settings: Settings) -> Iterator[Finding]:

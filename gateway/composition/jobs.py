@@ -8,7 +8,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from gateway.composition.jobs_store import OperatedQueues, job_place, open_jobs, operated, sqlite_path
+from gateway.composition.jobs_store import (
+    OperatedQueues,
+    job_place,
+    look,
+    open_jobs,
+    operated,
+    sqlite_path,
+)
 from gateway.jobs.assembly import JobsPlan
 from gateway.jobs.durable import Limits
 from gateway.jobs.live import shown_live
@@ -123,6 +130,15 @@ def open_queues(settings: JobSettings, environ: Mapping[str, str]) -> OperatedQu
     if file is not None and not file.exists():
         raise StoreError(f"there are no jobs: {file} does not exist")
     return operated(job_place(settings, _secret(settings.password, "password", environ), None))
+
+
+def store_answers(settings: JobSettings, environ: Mapping[str, str]) -> bool:
+    """Whether the store is there; nothing is made or changed. Raises `ConfigurationError`, or `StoreError` where it is not reached."""
+    file = sqlite_path(settings.url)
+    if file is not None and not file.exists():
+        return False
+    look(job_place(settings, _secret(settings.password, "password", environ), None))
+    return True
 
 
 def packaged() -> bool:

@@ -109,6 +109,21 @@ def operated(place: JobPlace) -> OperatedQueues:
     return OperatedQueues(letters=both, upkeep=upkeep, close=close, carried=both.carried)
 
 
+def look(place: JobPlace) -> None:
+    """Ask the database for a word. Raises `StoreError` where none comes."""
+    from sqlalchemy import text
+
+    from router_core.adapters.sql.database import transact
+
+    database = _database(place)
+    try:
+        transact(
+            database.engine, lambda connection: connection.execute(text("SELECT 1")).scalar(), reading=True
+        )
+    finally:
+        database.engine.dispose()
+
+
 async def open_jobs(place: JobPlace, clock: Clock) -> OpenJobs:
     """The store, with its tables as they must be. Raises `StoreError`."""
     opened = await asyncio.to_thread(_rows, place, clock)

@@ -40,3 +40,15 @@ def test_agents_models_and_the_policy(
     assert len(said) == len(found)
     for one, (verdict, detail) in zip(said, found, strict=True):
         assert isinstance(one, Finding) and one.verdict == verdict and detail in one.detail
+
+
+def test_where_jobs_are_kept_and_whom_callers_may_ask(tmp_path: Path) -> None:
+    file = tmp_path / "tierwise.toml"
+    provider = '[[providers]]\nname = "p"\nbase_url = "http://127.0.0.1:9/v1"\nmodel = "m"\nregion = "US"\n'
+    said = {}
+    for url in (f"sqlite:///{tmp_path / 'jobs.db'}", "postgresql://t@127.0.0.1:9/x"):
+        file.write_text(f'{provider}[jobs]\nurl = "{url}"\nkey = "file:{tmp_path / "key"}"\n')
+        said[url[:6]] = {one.what: one for one in examine(str(file), sandbox=False)}
+    assert said["sqlite"]["jobs"].verdict == "ok" and not (tmp_path / "jobs.db").exists()
+    assert (said["postgr"]["jobs"].verdict, said["postgr"]["provider byok/p"].verdict) == ("fail", "fail")
+    assert "cannot be reached" in said["postgr"]["jobs"].detail
