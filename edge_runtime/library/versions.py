@@ -114,6 +114,15 @@ class Versions:
             )
         )
 
+    def installed(self) -> tuple[tuple[str, str], ...]:
+        """Every version that lies here whole, as (name, version)."""
+        found = self._root.glob(f"*/*/{MANIFEST}")
+        return tuple(
+            sorted(
+                (path.parent.parent.name, path.parent.name) for path in found if INCOMING not in path.parts
+            )
+        )
+
     def standing(self, name: str) -> Standing:
         """What serves and what is on trial."""
         file = self._root / name / STATE

@@ -57,6 +57,14 @@ def new_key() -> tuple[str, str]:
     )
 
 
+def public_of(secret: str) -> str:
+    """The public key that belongs to a private one, both in base64. Raises `ConfigurationError`."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    private = Ed25519PrivateKey.from_private_bytes(_key(secret, "the signing key"))
+    return base64.b64encode(private.public_key().public_bytes_raw()).decode()
+
+
 class Trust:
     """The public keys a device believes, 32 bytes in base64 each; several, so that a key can be replaced."""
 

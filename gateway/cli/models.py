@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from gateway.cli.edge import library
 from gateway.cli.output import note, print_json, print_table
 from gateway.settings.loading import load
 from gateway.settings.schema import Settings
@@ -24,8 +25,6 @@ def run(options: argparse.Namespace) -> int:
     """Do one action. Raises `ConfigurationError` for data files that cannot be read and models that are refused,
     `StoreError` for a bucket."""
     if options.action in ("verify", "evict") or (options.action == "pull" and "://" in options.key):
-        from gateway.cli.edge import library
-
         status: int = getattr(library, options.action)(options)
         return status
     settings = load(options.config, os.environ)
@@ -37,9 +36,17 @@ def show(settings: Settings, options: argparse.Namespace) -> int:
     data = load_data(settings.data.models, settings.data.regions)
     device = device_models()
     known = [dict(entry) for entry in data.models]
-    in_bucket = stored(settings)
+    in_bucket, lying = stored(settings), library.installed(options.library) if options.library else []
     if options.json:
-        print_json({"device": device, "known": known, "known_date": data.models_date, "stored": in_bucket})
+        print_json(
+            {
+                "device": device,
+                "known": known,
+                "known_date": data.models_date,
+                "stored": in_bucket,
+                "library": lying,
+            }
+        )
         return 0
     print_table(
         ("device model", "version", "MB", "intents"),
@@ -68,6 +75,8 @@ def show(settings: Settings, options: argparse.Namespace) -> int:
         ],
         title=f"data of {data.models_date}",
     )
+    if options.library:
+        library.show(lying, options.library)
     if in_bucket:
         print_table(
             ("stored model", "MB", "modified"),

@@ -15,7 +15,7 @@ from typing import Final
 
 from gateway.cli.aws_arguments import aws_arguments
 from gateway.cli.batches.arguments import batch_arguments
-from gateway.cli.edge import edge_arguments, library_arguments, signed_arguments
+from gateway.cli.edge import edge_arguments, library_arguments, listing_arguments, signed_arguments
 from gateway.cli.jobs.arguments import judge_arguments, queue_arguments, worker_arguments
 from gateway.cli.learning.arguments import learn_arguments
 from gateway.cli.policy.arguments import policy_arguments
@@ -165,6 +165,7 @@ def _models(parser: Parser) -> None:
     listing = actions.add_parser(
         "list", help="device models with their intent catalogue, and models with dated data"
     )
+    listing_arguments(listing)
     _config(listing)
     pulling = actions.add_parser("pull", help="fetch a model from the models bucket and prove its checksum")
     pulling.add_argument(

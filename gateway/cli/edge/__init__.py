@@ -29,6 +29,15 @@ def edge_arguments(parser: Parser) -> None:
     signing = actions.add_parser("sign", help="sign the manifest of a model folder")
     signing.add_argument("folder", metavar="DIR", help="the model folder")
     signing.add_argument("--key", metavar="FILE", required=True, help="the private key")
+    whole = "for a folder without a manifest: "
+    signing.add_argument(
+        "--name", metavar="NAME", help=f"{whole}what the model is called (the folder's name)"
+    )
+    signing.add_argument("--version", metavar="VERSION", help=f"{whole}its version")
+    signing.add_argument("--licence", metavar="SPDX", help=f"{whole}its licence")
+    signing.add_argument(
+        "--min-ram-mb", metavar="MB", type=int, default=0, help=f"{whole}memory that a device must have"
+    )
     _as_json(serving, making, signing)
 
 
@@ -41,6 +50,11 @@ def library_arguments(actions: argparse._SubParsersAction[Parser]) -> None:
     evicting.add_argument("version", metavar="VERSION")
     evicting.add_argument("--library", metavar="DIR", required=True, help="where pulled models lie")
     _as_json(verifying, evicting)
+
+
+def listing_arguments(listing: Parser) -> None:
+    """What `models list` shows beside the models that the package brings."""
+    listing.add_argument("--library", metavar="DIR", help="also the pulled models that lie here")
 
 
 def signed_arguments(pulling: Parser) -> None:

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from gateway.cli.output import note, print_json
 from router_core.errors import ConfigurationError
@@ -61,17 +62,46 @@ def key(options: argparse.Namespace) -> int:
 
 def sign(options: argparse.Namespace) -> int:
     """Writes the signed manifest beside the folder's own, after every file was checked."""
-    from edge_runtime.engines.model_folder import verify_folder
+    from edge_runtime.library.manifest import ManifestError, read_signed
     from edge_runtime.library.versions import ENVELOPE
-    from edge_runtime.protocol.envelope import MANIFEST_TYPE, signer
+    from edge_runtime.protocol.envelope import MANIFEST_TYPE, Trust, public_of, signer
 
     folder = Path(options.folder)
-    manifest = dict(verify_folder(folder))
+    manifest = _manifest(folder, options)
     secret = Path(options.key).read_text(encoding="ascii").strip()
     sealed = signer(secret)(MANIFEST_TYPE, json.dumps(manifest, sort_keys=True).encode())
+    try:
+        read_signed(sealed, Trust([public_of(secret)]))
+    except ManifestError as error:
+        raise ConfigurationError(f"{folder.name}: {error}: no device would take it") from error
     (folder / ENVELOPE).write_bytes(sealed)
     if options.json:
         print_json({"file": str(folder / ENVELOPE), "name": manifest["name"], "version": manifest["version"]})
     else:
         note(f"{folder / ENVELOPE}: {manifest['name']} {manifest['version']}")
     return 0
+
+
+def _manifest(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """The folder's own manifest after a check of every file; for a folder that has none, such as a converted language
+    model's, one that names all its files. Raises `ConfigurationError`."""
+    from edge_runtime.engines.model_folder import MANIFEST, ModelFolderError, sha256_of, verify_folder
+    from edge_runtime.library.versions import ENVELOPE
+
+    try:
+        if (folder / MANIFEST).is_file():
+            return dict(verify_folder(folder))
+    except ModelFolderError as error:
+        raise ConfigurationError(str(error)) from error
+    if not options.version or not options.licence:
+        raise ConfigurationError(
+            f"{folder.name} has no {MANIFEST}: say its --version and --licence, and its --name"
+        )
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != ENVELOPE)
+    return {
+        "name": options.name or folder.name,
+        "version": options.version,
+        "licence": options.licence,
+        "min_ram_mb": options.min_ram_mb,
+        "files": {path.name: {"bytes": path.stat().st_size, "sha256": sha256_of(path)} for path in files},
+    }

@@ -1,4 +1,4 @@
-"""`tierwise models pull URL | verify | evict`: device models by hand."""
+"""`tierwise models pull URL | list --library | verify | evict`: device models by hand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gateway.cli.output import note, print_json
+from gateway.cli.output import note, print_json, print_table
 from router_core.errors import ConfigurationError
 
 
@@ -35,6 +35,56 @@ def pull(options: argparse.Namespace) -> int:
         f"{manifest.name} {manifest.version}: {manifest.size_bytes / 1e6:.1f} MB, {manifest.licence}",
     )
     return 0
+
+
+def installed(root: str) -> list[dict[str, Any]]:
+    """What lies in a library: which versions, how large, which engine runs them, and which one answers. Raises
+    `ConfigurationError` for a folder that is not there."""
+    from edge_runtime.engines.model_folder import LANGUAGE, read_manifest
+    from edge_runtime.library.versions import Versions
+    from edge_runtime.protocol.envelope import Trust
+
+    if not Path(root).is_dir():
+        raise ConfigurationError(f"there is no library {root}")
+    library, found = Versions(Path(root), Trust(())), []
+    for name, version in library.installed():
+        manifest = read_manifest(library.folder(name, version))
+        found.append(
+            {
+                "name": name,
+                "version": version,
+                "size_bytes": sum(int(each["bytes"]) for each in manifest["files"].values()),
+                "engine": "language" if LANGUAGE in manifest["files"] else "commands",
+                "licence": str(manifest.get("licence", "")),
+                "min_ram_mb": manifest.get("min_ram_mb"),
+                "state": _state(library.standing(name), version),
+            }
+        )
+    return found
+
+
+def show(models: list[dict[str, Any]], root: str) -> None:
+    """Print them."""
+    rows = [
+        (
+            one["name"],
+            one["version"],
+            f"{one['size_bytes'] / 1e6:.1f}",
+            one["engine"],
+            one["licence"],
+            one["state"],
+        )
+        for one in models
+    ]
+    print_table(("model", "version", "MB", "engine", "licence", "state"), rows, title=f"library {root}")
+
+
+def _state(standing: Any, version: str) -> str:
+    if version == standing.active:
+        return "serves"
+    if version == standing.candidate:
+        return f"on trial ({standing.mode}, {standing.share:.0%})"
+    return "failed its trial" if version in standing.failed else "installed"
 
 
 def verify(options: argparse.Namespace) -> int:
