@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
+from agents.proposals.book import WANTED
+from router_core.adapters.dynamodb.state import PREFIX
 from router_core.deployment import FUNCTIONS, TABLES, resource_name
 from router_core.stages import NAMES
+from tests.aws.conftest import until
 from tests.localaws import cdk
 from tests.localaws.site import Site
 
@@ -62,3 +66,25 @@ def test_an_alert_on_the_bus_reaches_the_topic_for_people(site: Site) -> None:
     assert len(got) == 1
     assert "target failing" in got[0]["Body"]
     assert "mec/edge-a" in got[0]["Body"]
+
+
+def test_an_alert_on_the_bus_leaves_the_agents_a_wish_to_look(site: Site) -> None:
+    site.client("events").put_events(
+        Entries=[
+            {
+                "EventBusName": resource_name("dev", "alerts"),
+                "Source": "tierwise",
+                "DetailType": "target failing",
+                "Detail": json.dumps({"target": "mec/edge-a", "says": "words of somebody else"}),
+            }
+        ]
+    )
+    dynamodb, table = site.client("dynamodb"), resource_name("dev", "state")
+
+    def wish() -> Any:
+        key = {"key": {"S": f"{PREFIX}{WANTED}"}}
+        return dynamodb.get_item(TableName=table, Key=key).get("Item")
+
+    left = until(wish, lambda item: item is not None)
+    assert bytes(left["value"]["B"]) == b"alert: target failing"
+    assert int(left["expires"]["N"]) > 0, "a wish that nobody fulfils ends by itself"
