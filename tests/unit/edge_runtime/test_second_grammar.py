@@ -16,7 +16,7 @@ TOKENIZER_JSON = (SHIPPED / "intent-v1" / "tokenizer.json").read_text(encoding="
 
 
 def test_no_sentence_of_it_is_within_three_letters_of_training() -> None:
-    """A sample of both; `python -m benchmarks --only device_model` takes everything that was trained on."""
+    """A sample of both; `python -m benchmarks --only device` takes everything that was trained on."""
     trained = Sampler(CATALOGUE, whole_words(TOKENIZER_JSON, held_out=False), Mix(), seed=0)
     sentences = [trained.draw().text for _ in range(12_000)]
     mix = Mix(split="test", use_new=True, random_share=0.0, noise=CLEAN)

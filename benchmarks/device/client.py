@@ -11,7 +11,7 @@ import subprocess
 import sys
 from typing import Any, Final
 
-from benchmarks import device_model
+from benchmarks.device import model as device_model
 from benchmarks.figures import Effort, Section, Table, median, shown
 
 LIMIT_S: Final = 300.0

@@ -1,0 +1,5 @@
+"""What the device tier costs and understands: its client, and the model that it ships."""
+
+from benchmarks.device.client import measure
+
+__all__ = ["measure"]
