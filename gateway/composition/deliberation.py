@@ -24,8 +24,8 @@ if TYPE_CHECKING:  # what agents ask with is an extra, and loading it takes seco
 
 Closers = list[Callable[[], Awaitable[None]]]
 CONNECT_S: Final = 1.0
-READ_S: Final = 6.0
-"""Longer than a slow model takes, and all that a gateway which is told to end waits for one that hangs."""
+READ_S: Final = 10.0
+"""As long as a question may take; a gateway that is told to end waits so long at most for a model that hangs."""
 REVIEW_S: Final = 300.0
 """How often figures are looked over, where the policy wants it."""
 _log: Final = logging.getLogger("tierwise.gateway")
