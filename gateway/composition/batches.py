@@ -67,6 +67,6 @@ def with_batches(dependencies: AppDependencies, settings: BatchSettings) -> AppD
 
     def both() -> tuple[bytes, str]:
         page, kind = metrics()
-        return page + plan.figures.exposition(), kind
+        return page + plan.figures.exposition() + jobs.store.figures.exposition(), kind
 
     return replace(dependencies, jobs=replace(jobs, batches=plan), metrics=both)

@@ -33,7 +33,7 @@ from router_core.record import dataclass
 _LOOK_S: Final = 1.0
 _COUNTED_S: Final = 1.0
 _FORGET_S: Final = 600.0
-_EXPIRE_S: Final = 30.0
+_EXPIRE_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +59,7 @@ class DurableJobs:
         self._store, self._workers, self._clock = store, tuple(workers), clock
         self._webhooks, self._limits = webhooks, limits
         self.sampling = Sampling(store, judging, self._stored)
+        store.figures.unsampled = lambda: self.sampling.dropped
         self._waiting, self._counted_s = 0, float("-inf")
         self._tasks: list[asyncio.Task[None]] = []
         self._looking: asyncio.Task[None] | None = None
@@ -166,6 +167,7 @@ class DurableJobs:
             with contextlib.suppress(StoreError):
                 upkeep = (await self._store.opened()).upkeep
                 await upkeep.expire()
+                self._store.figures.depths = await upkeep.depths()
                 if self._clock.monotonic_s() - forgot_s >= _FORGET_S:
                     forgot_s = self._clock.monotonic_s()
                     await upkeep.forget(self._clock.now_s() - self._limits.keep_s)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
+from gateway.jobs.figures import JobFigures
 from router_core.ports import JobHistory, JobQueue
 from router_core.record import dataclass
 
@@ -45,6 +46,7 @@ class JobStore:
 
     def __init__(self, open_jobs: Callable[[], Awaitable[OpenJobs]], *, wanted: Callable[[], bool]) -> None:
         self._open_jobs, self.wanted = open_jobs, wanted
+        self.figures = JobFigures()
         self._opened: OpenJobs | None = None
         self._lock = asyncio.Lock()
 

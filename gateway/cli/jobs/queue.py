@@ -54,6 +54,8 @@ async def _stats(queues: OperatedQueues, *, as_json: bool) -> int:
             columns,
             [(d.queue, d.waiting, d.delayed, d.running, d.dead, f"{d.oldest_s:.1f} s") for d in depths],
         )
+    else:
+        note("no message waits, runs or is dead")
     return 0
 
 
