@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -37,17 +38,24 @@ def show(settings: Settings, options: argparse.Namespace) -> int:
     device = device_models()
     known = [dict(entry) for entry in data.models]
     in_bucket, lying = stored(settings), library.installed(options.library) if options.library else []
+    told = {"device": device, "known": known, "known_date": data.models_date, "stored": in_bucket}
     if options.json:
-        print_json(
-            {
-                "device": device,
-                "known": known,
-                "known_date": data.models_date,
-                "stored": in_bucket,
-                "library": lying,
-            }
-        )
+        print_json({**told, "library": lying})
         return 0
+    _tables(told)
+    if options.library:
+        library.show(lying, options.library)
+    if in_bucket:
+        print_table(
+            ("stored model", "MB", "modified"),
+            [(one["key"], f"{one['size_bytes'] / 1e6:.1f}", one["modified"]) for one in in_bucket],
+            title=f"bucket {settings.stores.models}",
+        )
+    return 0
+
+
+def _tables(told: Mapping[str, Any]) -> None:
+    """The models that the package brings, and those it has dated data about."""
     print_table(
         ("device model", "version", "MB", "intents"),
         [
@@ -57,7 +65,7 @@ def show(settings: Settings, options: argparse.Namespace) -> int:
                 f"{one['size_bytes'] / 1e6:.1f}",
                 ", ".join(one["catalogue"].get("intents", {})),
             )
-            for one in device
+            for one in told["device"]
         ],
     )
     print_table(
@@ -71,19 +79,10 @@ def show(settings: Settings, options: argparse.Namespace) -> int:
                 ", ".join(one["modalities"]),
                 "yes" if one["tools"] else "no",
             )
-            for one in known
+            for one in told["known"]
         ],
-        title=f"data of {data.models_date}",
+        title=f"data of {told['known_date']}",
     )
-    if options.library:
-        library.show(lying, options.library)
-    if in_bucket:
-        print_table(
-            ("stored model", "MB", "modified"),
-            [(one["key"], f"{one['size_bytes'] / 1e6:.1f}", one["modified"]) for one in in_bucket],
-            title=f"bucket {settings.stores.models}",
-        )
-    return 0
 
 
 def device_models() -> list[dict[str, Any]]:
