@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.doctor_checks import Finding, examine
+from gateway.cli.doctor_checks import examine
 
 THINKS = '{"deliberation": {"router": {"complex": "gated"}}}'
 NOWHERE = '[deliberation]\nendpoint_url = "http://127.0.0.1:9"\n'
@@ -39,7 +39,7 @@ def test_agents_models_and_the_policy(
     said = [one for one in examine(str(file), sandbox=False) if one.what == "deliberation"]
     assert len(said) == len(found)
     for one, (verdict, detail) in zip(said, found, strict=True):
-        assert isinstance(one, Finding) and one.verdict == verdict and detail in one.detail
+        assert one.verdict == verdict and detail in one.detail
 
 
 def test_where_jobs_are_kept_and_whom_callers_may_ask(tmp_path: Path) -> None:
