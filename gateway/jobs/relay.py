@@ -78,9 +78,12 @@ class Relay:
                 # The loop must not end: accepted jobs would wait for ever.
                 _log.exception("the outbox could not be read")
                 away = True
-            if away:
-                await asyncio.sleep(AWAY_S)
-            else:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK_S):
-                        await self._changed.wait()
+            await self._pause(away=away)
+
+    async def _pause(self, *, away: bool) -> None:
+        if away:
+            await asyncio.sleep(AWAY_S)
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_S):
+                await self._changed.wait()

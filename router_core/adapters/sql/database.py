@@ -110,14 +110,18 @@ def transact(
         try:
             with engine.connect() as connection:
                 connection.execution_options(tierwise_reading=reading, tierwise_durable=durable)
-                with connection.begin():
-                    return act(connection)
+                return _in_transaction(connection, act)
         except SQLAlchemyError as error:
             if not left or not _rolled_back(error):
                 raise _refused(error) from None
         except sqlite3.OperationalError:
             raise StoreError(_AWAY) from None
     raise StoreError("the job store did not settle")
+
+
+def _in_transaction(connection: Connection, act: Callable[[Connection], T]) -> T:
+    with connection.begin():
+        return act(connection)
 
 
 def _refused(error: SQLAlchemyError) -> StoreError:

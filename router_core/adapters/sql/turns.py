@@ -93,14 +93,19 @@ def take_turn(raw: sqlite3.Connection, patience_s: float) -> None:
     deadline, pause = time.monotonic() + patience_s, _SOON_S
     raw.execute("PRAGMA busy_timeout=0")
     try:
-        while True:
-            try:
-                raw.execute("BEGIN IMMEDIATE")
-                return
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
-                    raise
+        while not _begun(raw, last=time.monotonic() >= deadline):
             time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - not a secret
             pause = min(_LATER_S, 2.0 * pause)
     finally:
         raw.execute(f"PRAGMA busy_timeout={int(patience_s * 1000.0)}")
+
+
+def _begun(raw: sqlite3.Connection, *, last: bool) -> bool:
+    try:
+        raw.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        # The low byte says what it is, the rest in which way.
+        if last or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    return True
