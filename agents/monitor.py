@@ -84,9 +84,7 @@ class MonitorAgent:
         self._requests[NONE, NONE, error.outcome] += 1
         self._events.emit(refusal_record(self._clock.now_s(), tenant, request_id, error))
 
-    def blocked(
-        self, request_id: str, tenant: str, error: GuardBlockedError | GuardUnavailableError
-    ) -> None:
+    def blocked(self, request_id: str, tenant: str, error: GuardBlockedError | GuardUnavailableError) -> None:
         """Record a request that the guard did not let in: the names of rules, no word of the request."""
         self._requests[NONE, NONE, error.outcome] += 1
         self._events.emit(guard_record(self._clock.now_s(), tenant, request_id, error))
