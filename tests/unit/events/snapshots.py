@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from router_core.monitoring import SECONDS_BUCKETS, Histogram, MonitorSnapshot, TargetNumbers
+from router_core.monitoring import (
+    SECONDS_BUCKETS,
+    DeliberationNumbers,
+    Histogram,
+    MonitorSnapshot,
+    TargetNumbers,
+)
 
 
 @dataclass(slots=True)
@@ -51,4 +57,11 @@ def snapshot(*, times: int = 1, targets: tuple[TargetNumbers, ...] = ()) -> Moni
         events_dropped=7 * times,
         policy_refused=3 * times,
         targets=targets,
+        deliberation=DeliberationNumbers(
+            outcomes={("router", "followed"): 2 * times},
+            cost_usd={"router": 0.5 * times},
+            seconds={"router": histogram(*[6, 7] * times)},
+            decision_cost_usd={"deliberated": 0.25 * times},
+            decision_seconds={"deliberated": histogram(*[8] * times)},
+        ),
     )
