@@ -165,7 +165,7 @@ class EdgeServer:
 
     async def _embeddings(self, raw: bytes) -> Reply:
         body = parsed(raw)
-        texts = inputs(body)
+        texts, as_base64 = inputs(body)
         self._named(body)
         call = EmbedCall(
             request_id="local",
@@ -182,7 +182,7 @@ class EdgeServer:
                 self.figures.finished["refusal"] += 1
                 raise BodyError(str(error)) from error
         self._counted(began, answer.usage, answer)
-        return _JSON, dumps(vectors(self._name, answer))
+        return _JSON, dumps(vectors(self._name, answer, as_base64=as_base64))
 
     async def _models(self, _: bytes) -> Reply:
         card = {

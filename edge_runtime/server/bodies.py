@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import secrets
+import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -95,17 +97,18 @@ def _is_stop(stop: object) -> bool:
     return isinstance(stop, str) and 0 < len(stop) <= MAX_STOP_CHARS
 
 
-def inputs(body: Mapping[str, Any]) -> tuple[str, ...]:
-    """The texts to embed. Raises `BodyError`."""
+def inputs(body: Mapping[str, Any]) -> tuple[tuple[str, ...], bool]:
+    """The texts to embed, and whether their vectors go as base64, which OpenAI's own clients ask for. Raises `BodyError`."""
     given = body.get("input")
     texts = [given] if isinstance(given, str) else given
     if not isinstance(texts, list) or not 0 < len(texts) <= MAX_INPUTS:
         raise BodyError(f"`input` must be a text or 1 to {MAX_INPUTS} texts")
     if not all(isinstance(text, str) and text for text in texts):
         raise BodyError("`input` must hold texts that are not empty")
-    if body.get("encoding_format", "float") != "float":
-        raise BodyError("vectors come as numbers: `encoding_format` must be float")
-    return tuple(texts)
+    form = body.get("encoding_format", "float")
+    if form not in ("float", "base64"):
+        raise BodyError("`encoding_format` must be float or base64")
+    return tuple(texts), form == "base64"
 
 
 def completion(model: str, answer: ModelAnswer | None, refusal: str | None) -> dict[str, Any]:
@@ -165,18 +168,22 @@ class Chunks:
         return b"data: %b\n\n" % dumps({**self._head, "choices": [choice]})
 
 
-def vectors(model: str, answer: EmbeddingAnswer) -> dict[str, Any]:
-    """Embeddings in OpenAI's form."""
+def vectors(model: str, answer: EmbeddingAnswer, *, as_base64: bool) -> dict[str, Any]:
+    """Embeddings in OpenAI's form; base64 holds little-endian 32-bit floats."""
     tokens = answer.usage.prompt_tokens
     return {
         "object": "list",
         "model": model,
         "data": [
-            {"object": "embedding", "index": i, "embedding": list(row)}
+            {"object": "embedding", "index": i, "embedding": _packed(row) if as_base64 else list(row)}
             for i, row in enumerate(answer.vectors)
         ],
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
     }
+
+
+def _packed(row: Sequence[float]) -> str:
+    return base64.b64encode(struct.pack(f"<{len(row)}f", *row)).decode("ascii")
 
 
 def error_body(message: str, kind: str, status: int) -> bytes:

@@ -83,6 +83,8 @@ def test_vectors_are_those_of_the_model(edge_url: str) -> None:
         rows = client.embeddings.create(
             model="intent-v1", input=["lamp", "light"], encoding_format="float"
         ).data
+        packed = client.embeddings.create(model="intent-v1", input="lamp").data  # base64 unless it is told
+    assert packed[0].embedding == pytest.approx(rows[0].embedding, abs=1e-6)
     assert [len(row.embedding) for row in rows] == [384, 384]
     assert sum(x * x for x in rows[0].embedding) == pytest.approx(1.0, abs=1e-3)
 
