@@ -82,6 +82,10 @@ class BlockingClient:
         """See `Client.warm`."""
         self._run(self._client.warm())
 
+    def refresh(self) -> bool:
+        """See `Client.refresh`."""
+        return self._run(self._client.refresh())
+
     def waiting(self) -> dict[str, int]:
         """See `Client.waiting`."""
         return self._run(self._client.waiting())
