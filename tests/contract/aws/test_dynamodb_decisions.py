@@ -75,9 +75,7 @@ def stored(dynamodb: Any, table: str) -> list[dict[str, Any]]:
     return [item for page in pages for item in page["Items"]]
 
 
-async def test_each_record_is_one_item_however_often_they_are_written(
-    dynamodb: Any, table: str
-) -> None:
+async def test_each_record_is_one_item_however_often_they_are_written(dynamodb: Any, table: str) -> None:
     sink = DynamoDecisions(dynamodb, table)
     for _ in range(3):
         sink.emit(decision("r1"))
