@@ -25,9 +25,7 @@ from router_core.policy.judging import Judging as Rules
 class Judging:
     """Handler of the judge queue."""
 
-    def __init__(
-        self, judge: JudgeAgent, router: Router, rules: Callable[[], Rules] | None = None
-    ) -> None:
+    def __init__(self, judge: JudgeAgent, router: Router, rules: Callable[[], Rules] | None = None) -> None:
         """`rules`: those that hold now, where they are not only the policy's."""
         self._judge, self._router = judge, router
         self._rules = rules or (lambda: router.rollout().stable.judging)
