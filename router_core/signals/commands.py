@@ -2,7 +2,8 @@
 
 The first word chooses the few patterns that could fit, so a text that does not begin like a command costs one
 dictionary look-up. A pattern must cover verb and object: "turn off the lamp" is a command, "turn in my homework"
-is not. Words that ask for prose or for an explanation rule a command out anywhere in the sentence.
+is not. Words that ask for prose or for an explanation rule a command out anywhere in the sentence. What begins with a
+word that no pattern knows is judged by all of its words (`command_words`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Final
 
+from router_core.signals.command_words import sounds_like_a_command
 from router_core.signals.triggers import word_set
 
 MAX_WORDS: Final = 18
@@ -276,7 +278,9 @@ def is_command(words: list[str], turns: int) -> bool:
     if verb not in _ASKING and not _ASKING.isdisjoint(rest.split()):
         return False
     pattern = _BY_VERB.get(verb)
-    return pattern is not None and _compiled(pattern).match(rest) is not None
+    if pattern is not None:
+        return _compiled(pattern).match(rest) is not None
+    return verb not in _ASKING and sounds_like_a_command(words)
 
 
 @cache
