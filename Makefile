@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 PYTHON ?= python3
 PORT ?= 8080
 # Two workers: what the smallest machine we support has, and what the time limit of `make test` is set for.
-JOBS ?= 2
+JOBS ?= 3
 SEED ?= 0
 VENV := .venv
 BIN := $(VENV)/bin
