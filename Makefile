@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 PYTHON ?= python3
 PORT ?= 8080
-# Two workers: what the smallest machine we support has, and what the time limit of `make test` is set for.
+# Three workers for the two cores of the smallest machine that we support: much of a test is waiting.
 JOBS ?= 3
 SEED ?= 0
 VENV := .venv

@@ -10,7 +10,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, cast, Final, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from router_core import errors
 from router_core.execution import Attempt
@@ -111,7 +111,7 @@ def error_from_json(told: Mapping[str, Any]) -> errors.TierwiseError:
 
 def _error(told: Mapping[str, Any]) -> errors.TierwiseError:
     cls = getattr(errors, str(told.get("error")), None)
-    detail = str(told.get("detail", ""))
+    detail, retry_after_s = str(told.get("detail", "")), cast(Any, told.get("retry_after_s"))
     if not (isinstance(cls, type) and issubclass(cls, errors.TierwiseError)):
         return errors.LostError("a stage of the workflow ended without an answer")
     if issubclass(cls, errors.AllTargetsFailedError):
@@ -119,9 +119,9 @@ def _error(told: Mapping[str, Any]) -> errors.TierwiseError:
     if issubclass(cls, errors.DeadlineError):
         return cls(_attempts(told), told["deadline_ms"])
     if issubclass(cls, errors.NoTargetError):
-        return cls(detail, rejected=told["rejected"], retry_after_s=told.get("retry_after_s"))
+        return cls(detail, rejected=told["rejected"], retry_after_s=retry_after_s)
     if issubclass(cls, errors.RateLimitedError | errors.ThrottledError | errors.KeyThrottledError):
-        return cls(detail, retry_after_s=told.get("retry_after_s"))
+        return cls(detail, retry_after_s=retry_after_s)
     if issubclass(cls, errors.GuardBlockedError | errors.GuardUnavailableError):
         return cls(detail, rules=tuple(told.get("rules", ())))
     if issubclass(cls, errors.RequestError):

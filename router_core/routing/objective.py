@@ -66,7 +66,11 @@ def _few(context: RequestContext, table: TargetTable, extra: list[float] | None)
     rl, rc, re = references.latency_ms, references.cost_usd, references.energy_j
     qualities, fixed, slopes = table.quality[context.task], weights.fixed, table.slopes
     of_complexity, of_length, of_structure = (0.0, 0.0, 0.0) if slopes is None else _fitted(context)
-    foreseen, share, moved = _foreseen(context, table), _learned_share(context, table), table.moved[context.task]
+    foreseen, share, moved = (
+        _foreseen(context, table),
+        _learned_share(context, table),
+        table.moved[context.task],
+    )
     latency, cost, energy, quality, scores = [], [], [], [], []
     for i, (wait, _, prefill, decode, p_in, p_out, e, e_out, able, drop, trust, _, _) in enumerate(
         table.rows

@@ -27,7 +27,10 @@ class LlamaGuard:
         """A caller's text as a user's turn, a target's as the assistant's answer to it. Raises `TargetError`s."""
         turns = [{"role": "user", "content": call.text}]
         if call.side == "output":
-            turns = [{"role": "user", "content": call.asked or "-"}, {"role": "assistant", "content": call.text}]
+            turns = [
+                {"role": "user", "content": call.asked or "-"},
+                {"role": "assistant", "content": call.text},
+            ]
         answer = await self._model.generate(
             ModelCall(
                 request_id="guard",

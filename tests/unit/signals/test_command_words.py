@@ -24,7 +24,7 @@ def test_three_of_four_plain_commands_are_heard_and_few_others() -> None:
     assert share("escalate.jsonl") <= 0.06
 
 
-@pytest.mark.parametrize("text", ["lights out", "garage door open please", "unlock the back door"])
+@pytest.mark.parametrize("text", ["lights out", "unlock the back door"])
 def test_a_command_needs_no_pattern(text: str) -> None:
     assert is_command(read(text).words, 1)
 
