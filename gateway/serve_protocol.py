@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as UvicornHt
 from gateway.http.exchange import WHOLE, Headers
 
 MAX_HEAD_BYTES: Final = 64 * 1024
+_TOO_LARGE: Final = f"the request's head is larger than {MAX_HEAD_BYTES} bytes"
 HEAD_S: Final = 15.0
 """From connecting, or from the first byte of a further request, to the end of its head."""
 _REASONS: Final = {
@@ -49,12 +50,14 @@ class BoundedHttp(UvicornHttp):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        # A head that is too large may come whole, or end with the piece that makes it so.
+        self._much = self._head_bytes + len(data) > MAX_HEAD_BYTES
         super().data_received(data)
         # Only a head that is not complete counts; what came with a complete one is its body.
         if self._in_head and not self.transport.is_closing():
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
-                self._refuse(431, f"the request's head is larger than {MAX_HEAD_BYTES} bytes")
+                self._refuse(431, _TOO_LARGE)
             elif self._timer is None:
                 self._arm()
 
@@ -65,6 +68,9 @@ class BoundedHttp(UvicornHttp):
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._disarm()
+        if self._much and sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEAD_BYTES:
+            self._refuse(431, _TOO_LARGE)
+            return
         super().on_headers_complete()
         if self.cycle is not None:
             # The application starts with the next turn of the loop, so it finds this in its scope.

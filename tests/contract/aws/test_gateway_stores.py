@@ -66,7 +66,7 @@ def test_what_one_gateway_decides_another_one_knows(
         output = first.stderr
     items = aws("dynamodb").scan(TableName=variables["TIERWISE_STORES__DECISIONS"])["Items"]
     kinds = sorted(item["kind"]["S"].split("-")[0] for item in items)
-    assert kinds == ["decision", "outcome", "quality#feedback"]
+    assert kinds == ["decision", "outcome", "policy", "quality#feedback", "state"]
     assert ACME not in output.read_text() + (tmp_path / "first" / "stdout.txt").read_text()
 
     with gateway(tmp_path / "second", variables) as second:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -207,12 +206,3 @@ def test_choices_come_as_often_as_their_logged_chance() -> None:
     )
     for index, chance in chances(context, table, weighed.scores, allowed).items():
         assert picked[index] / count == pytest.approx(chance, abs=0.02)
-
-
-def test_remembering_a_request_costs_next_to_nothing() -> None:
-    learner, asked = OnlineLearner(SPECS), contexts(10)
-    known = [next(asked) for _ in range(6_000)]
-    start = time.thread_time()
-    for context in known:
-        learner.decided(context)
-    assert (time.thread_time() - start) / len(known) < 5e-6
