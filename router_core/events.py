@@ -79,22 +79,22 @@ def decision_record(
 
 def refusal_record(time_s: float, tenant: str, request_id: str, error: NoTargetError) -> dict[str, Any]:
     """A decision that found no target."""
-    return {
-        "kind": "decision",
-        "schema": SCHEMA,
-        "time": time_s,
-        "request_id": request_id,
-        "tenant": tenant,
-        "chosen": None,
-        "outcome": error.outcome,
-        "rejected": error.rejected,
-    }
+    return _undecided(time_s, tenant, request_id, error) | {"rejected": error.rejected}
 
 
 def guard_record(
     time_s: float, tenant: str, request_id: str, error: GuardBlockedError | GuardUnavailableError
 ) -> dict[str, Any]:
     """A request that the policy's guard did not let in, with the rules that said so."""
+    return _undecided(time_s, tenant, request_id, error) | {"guard": list(error.rules), "rejected": {}}
+
+
+def _undecided(
+    time_s: float,
+    tenant: str,
+    request_id: str,
+    error: NoTargetError | GuardBlockedError | GuardUnavailableError,
+) -> dict[str, Any]:
     return {
         "kind": "decision",
         "schema": SCHEMA,
@@ -103,8 +103,6 @@ def guard_record(
         "tenant": tenant,
         "chosen": None,
         "outcome": error.outcome,
-        "guard": list(error.rules),
-        "rejected": {},
     }
 
 

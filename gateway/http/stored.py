@@ -13,7 +13,7 @@ from gateway.http.refusals import MethodError, UnprocessableError
 from gateway.http.serving import Serving
 from gateway.http.wire.decoding import BodyDecoder
 from gateway.http.wire.inference import FeedbackBody, OutcomeBody
-from gateway.jobs.following import Found, changes
+from gateway.jobs.following import Found, changes, shown
 from router_core.errors import ConflictError, NotFoundError, StoreError
 from router_core.execution import DeviceOutcome
 from router_core.inference import InferenceResponse
@@ -54,18 +54,13 @@ class StoredRoutes:
     async def _read(self, exchange: Exchange, request_id: str) -> None:
         tenant = exchange.known.tenant
         found = await self._found(tenant, request_id)
-        if isinstance(found, InferenceResponse):
-            await exchange.reply(200, answers.answer_headers(found), answers.encode(answers.answer(found)))
-            return
-        if isinstance(found, StoredAnswer):
-            body = {**answers.answer(found.response), "stage": found.stage, **found.more}
-            await exchange.reply(200, answers.answer_headers(found.response), answers.encode(body))
-            return
-        if found is not None:
-            await exchange.reply(200, [answers.JSON_TYPE], answers.encode(found))
-            return
-        record = await self._record(tenant, request_id)
-        await exchange.reply(200, [answers.JSON_TYPE], answers.encode(stored_answer(record)))
+        if found is None:
+            found = stored_answer(await self._record(tenant, request_id))
+        response = found.response if isinstance(found, StoredAnswer) else found
+        headers = [answers.JSON_TYPE]
+        if isinstance(response, InferenceResponse):
+            headers = answers.answer_headers(response)
+        await exchange.reply(200, headers, answers.encode(shown(found)))
 
     async def _found(self, tenant: str, request_id: str) -> Found:
         """A job, or an answer that is kept. What was answered at once may be a job as well: its judgement is there."""

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Double, Index, Integer, LargeBinary, String, Table
-from sqlalchemy.dialects.mysql import LONGBLOB
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, String, Table
 
-from router_core.adapters.sql.tables import METADATA
-
-_SEALED: Final = LargeBinary().with_variant(LONGBLOB(), "mysql", "mariadb")
+from router_core.adapters.sql.tables import METADATA, SEALED
 
 FILES: Final = Table(
     "batch_files",
@@ -17,7 +14,7 @@ FILES: Final = Table(
     Column("id", String(64), primary_key=True),
     Column("tenant", String(64), nullable=False),
     Column("purpose", String(32), nullable=False),
-    Column("filename", _SEALED, nullable=False),
+    Column("filename", SEALED, nullable=False),
     Column("bytes", BigInteger, nullable=False),
     Column("lines", BigInteger, nullable=False),
     Column("created_s", Double, nullable=False),
@@ -34,7 +31,7 @@ CHUNKS: Final = Table(
     METADATA,
     Column("file", String(64), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("content", _SEALED, nullable=False),
+    Column("content", SEALED, nullable=False),
     mysql_charset="utf8mb4",
     mysql_engine="InnoDB",
 )
@@ -65,8 +62,8 @@ BATCHES: Final = Table(
     Column("cost_nano", BigInteger, nullable=False),
     Column("prompt_tokens", BigInteger, nullable=False),
     Column("completion_tokens", BigInteger, nullable=False),
-    Column("about", _SEALED, nullable=False),
-    Column("errors", _SEALED),
+    Column("about", SEALED, nullable=False),
+    Column("errors", SEALED),
     # Lent to one driver until then, as messages are to workers.
     Column("token", String(32)),
     Column("lent_until_s", Double, nullable=False),

@@ -18,7 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.mysql import LONGBLOB
 
 METADATA: Final = MetaData()
-_SEALED: Final = LargeBinary().with_variant(LONGBLOB(), "mysql", "mariadb")
+SEALED: Final = LargeBinary().with_variant(LONGBLOB(), "mysql", "mariadb")
 # SQLite numbers rows by itself for this type only.
 _ROW: Final = BigInteger().with_variant(Integer(), "sqlite")
 
@@ -31,11 +31,11 @@ HISTORY: Final = Table(
     Column("created_s", Double, nullable=False),
     Column("changed_s", Double, nullable=False),
     Column("size", BigInteger, nullable=False),
-    Column("request", _SEALED),
-    Column("webhook", _SEALED),
-    Column("answer", _SEALED),
-    Column("judgement", _SEALED),
-    Column("problem", _SEALED),
+    Column("request", SEALED),
+    Column("webhook", SEALED),
+    Column("answer", SEALED),
+    Column("judgement", SEALED),
+    Column("problem", SEALED),
     Column("tier", String(16)),
     Column("target", String(128)),
     Column("model", String(256)),
@@ -77,7 +77,7 @@ MESSAGES: Final = Table(
     Column("token", String(32)),
     Column("reason", String(200)),
     # A caller's own key, sealed; emptied when its time is over.
-    Column("envelope", _SEALED),
+    Column("envelope", SEALED),
     Column("envelope_until_s", Double),
     # When it is handed to a transport outside of the database, where there is one; see `outbox`.
     Column("publish_s", Double, nullable=False, server_default="0"),
